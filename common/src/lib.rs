@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+pub mod service;
+pub mod telemetry;
+
+pub mod backoff;
+pub mod clock;
+pub mod discord;
+pub mod http;
+pub mod redis;
+pub mod tls;

@@ -1,0 +1,92 @@
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
+
+use anyhow::Context;
+use axum::{
+    Router,
+    extract::Request,
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    serve::ListenerExt,
+};
+use futures_util::FutureExt;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+use tracing::Instrument;
+
+use super::{Dependency, Service, ops, tasks::panic_message};
+
+/// A server that answers for the service's health already and waits for its routes.
+#[derive(Debug)]
+#[must_use = "the service becomes ready by `serve`"]
+pub struct Http {
+    addr: SocketAddr,
+    routes: Arc<OnceLock<Router>>,
+    ready: Dependency,
+}
+
+impl Http {
+    pub(super) fn start(service: &Service, listener: TcpListener) -> anyhow::Result<Http> {
+        let addr = listener.local_addr().context("learn the address that was bound")?;
+        let routes = Arc::new(OnceLock::new());
+        // The server spawns a task per connection, which leaves the span of the service's own task.
+        let span = tracing::error_span!("service", service = service.name());
+        let app = ops::router(service.clone()).fallback_service(given_later(routes.clone())).layer(
+            middleware::from_fn(move |request: Request, next: Next| answer(request, next).instrument(span.clone())),
+        );
+        // Answers are small and someone waits for each: never hold one back for the next.
+        let listener = listener.tap_io(|connection| {
+            let _ = connection.set_nodelay(true);
+        });
+        let shutdown = service.shutdown();
+        service.spawn("http", async move {
+            axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
+            Ok(())
+        });
+        tracing::info!(service = service.name(), "{} listens on {addr}", service.name());
+        Ok(Http { addr, routes, ready: service.dependency("routes") })
+    }
+
+    /// The address that was bound.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves these routes beside the service's own. A handler that panics answers 500.
+    pub fn serve(self, router: Router) {
+        // `self` is consumed and never cloned: the routes are given once.
+        let _ = self.routes.set(router);
+        self.ready.up();
+    }
+}
+
+fn given_later(
+    routes: Arc<OnceLock<Router>>,
+) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future = impl Send> + Clone + Send + Sync {
+    tower::service_fn(move |request: Request| {
+        let routes = routes.get().cloned();
+        async move {
+            match routes {
+                Some(routes) => routes.oneshot(request).await,
+                None => Ok((StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response()),
+            }
+        }
+    })
+}
+
+async fn answer(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            tracing::error!("the handler of {method} {path} panicked: {}", panic_message(&*panic));
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Who takes care of a ticket.
+
+use model::{Ticket, TicketEvent, TicketKey};
+use twilight_model::id::{Id, marker::UserMarker};
+
+use crate::{
+    Error,
+    convert::column,
+    error::Attempt,
+    tickets::{Tickets, change::change_ticket},
+};
+
+/// What [`Tickets::claim`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// It is theirs now.
+    Claimed(Ticket),
+    /// Somebody has it already, as `claimed_by` says: perhaps themselves.
+    Taken(Ticket),
+    /// It is not open (any more).
+    NotOpen(Ticket),
+}
+
+impl Tickets<'_> {
+    /// Gives an open ticket that nobody has to `user`. Of two who race, one gets it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoTicket`], [`Error::Query`].
+    pub async fn claim(&mut self, ticket: TicketKey, user: Id<UserMarker>) -> Result<ClaimOutcome, Error> {
+        let changed = async {
+            change_ticket!(
+                "claimed_by = $5",
+                "state = 'open' and claimed_by is null",
+                ticket,
+                Some(user),
+                TicketEvent::Claimed { by: user },
+                column(user),
+            )
+            .fetch_optional(&mut *self.0.connection().await?)
+            .await
+        }
+        .await
+        .attempt("claim ticket", ticket)?;
+        if let Some(row) = changed {
+            return Ok(ClaimOutcome::Claimed(row.into_ticket()?));
+        }
+        let found = self.existing(ticket).await?;
+        Ok(if found.state == model::TicketState::Open {
+            ClaimOutcome::Taken(found)
+        } else {
+            ClaimOutcome::NotOpen(found)
+        })
+    }
+}

@@ -1,0 +1,88 @@
+use database::{Database, DatabaseConfig, Error, scratch::Scratch};
+use secrecy::ExposeSecret;
+use tokio::task::JoinSet;
+
+use crate::support::*;
+
+async fn exists(server: &Scratch, name: &str) -> bool {
+    sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(name)
+        .fetch_one(&mut raw(server).await)
+        .await
+        .unwrap()
+}
+
+fn name_of(scratch: &Scratch) -> String {
+    let uri = scratch.uri.expose_secret();
+    let name = uri.rsplit('/').next().unwrap();
+    name.split('?').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_that_start_together_migrate_once() {
+    let scratch = Scratch::empty().await.unwrap();
+    let mut racing = JoinSet::new();
+    for _ in 0..4 {
+        let db = another(&scratch, 2).await;
+        racing.spawn(async move { db.migrate().await });
+    }
+    for result in racing.join_all().await {
+        result.unwrap();
+    }
+    scratch.database.migrate().await.unwrap();
+    open_ticket(&scratch.database).await;
+}
+
+#[tokio::test]
+async fn a_scratch_database_is_gone_after_its_test() {
+    let server = scratch().await;
+    let (dropped, closed) = (scratch().await, scratch().await);
+    let names = [name_of(&dropped), name_of(&closed)];
+    assert!(exists(&server, &names[0]).await);
+    drop(dropped);
+    closed.close().await.unwrap();
+    for name in &names {
+        assert!(!exists(&server, name).await, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_a_transient_error_without_the_password() {
+    let config = DatabaseConfig { uri: "postgres://tickets:hush@127.0.0.1:1/tickets".into(), threads: 1 };
+    let error = Database::connect(&config).await.unwrap_err();
+    assert!(matches!(error, Error::Connect(_)));
+    assert!(error.is_transient());
+    assert!(!format!("{error:?} {config:?}").contains("hush"));
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_dropped_is_replaced() {
+    let scratch = scratch().await;
+    let db = another(&scratch, 1).await;
+    db.ping().await.unwrap();
+    let killed: i64 = sqlx::query_scalar(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()",
+    )
+    .fetch_one(&mut raw(&scratch).await)
+    .await
+    .unwrap();
+    assert!(killed >= 1);
+    // The first use may find out the hard way; that error says that it is worth another try.
+    if let Err(error) = db.settings().by_guild(GUILD).await {
+        assert!(error.is_transient(), "{error:?}");
+    }
+    db.settings().by_guild(GUILD).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_transaction_changed_is_seen_after_its_commit() {
+    let scratch = scratch().await;
+    let db = &scratch.database;
+    let mut tx = db.begin().await.unwrap();
+    tx.settings().set_ticket_limit(GUILD, 9).await.unwrap();
+    assert_eq!(tx.settings().by_guild(GUILD).await.unwrap().ticket_limit, 9);
+    assert_ne!(db.settings().by_guild(GUILD).await.unwrap().ticket_limit, 9);
+    tx.commit().await.unwrap();
+    assert_eq!(db.settings().by_guild(GUILD).await.unwrap().ticket_limit, 9);
+}

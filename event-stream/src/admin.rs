@@ -1,0 +1,110 @@
+//! Makes the topics.
+
+use std::{collections::HashMap, time::Duration};
+
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use crate::{client, config::KafkaConfig, dead_letters, error::Error, topics};
+
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Makes every topic that is not there yet, with the dead letters' beside it.
+///
+/// A topic that is there is left as it is; one whose number of partitions is not the configured one is named in the log.
+/// Safe to call from many processes at once.
+///
+/// # Errors
+///
+/// When the brokers do not answer, or refuse to make a topic.
+pub async fn ensure_topics(config: &KafkaConfig) -> Result<(), Error> {
+    let make = |source| Error::Client { client: "admin".to_owned(), source };
+    let admin: AdminClient<DefaultClientContext> = client::settings(config, "tickets-admin").create().map_err(make)?;
+
+    let wanted = wanted(config);
+    let (admin, there) = partitions(admin, config).await?;
+    for topic in &wanted {
+        if let Some(partitions) = there.get(&topic.name).filter(|there| **there != topic.partitions) {
+            tracing::warn!(
+                topic = topic.name,
+                "the topic {} has {partitions} partitions, not {}; it keeps them",
+                topic.name,
+                topic.partitions,
+            );
+        }
+    }
+    let missing: Vec<&Wanted> = wanted.iter().filter(|topic| !there.contains_key(&topic.name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+
+    let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
+    let unreachable = |source| Error::Unreachable { brokers: config.brokers.clone(), source };
+    let requests: Vec<NewTopic<'_>> = missing.iter().map(|topic| topic.request(config)).collect();
+    for result in admin.create_topics(&requests, &options).await.map_err(unreachable)? {
+        match result {
+            // Another process was faster.
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => return Err(Error::CreateTopic { topic, reason: code.to_string() }),
+        }
+    }
+    Ok(())
+}
+
+/// Partitions of each topic that is there.
+async fn partitions(
+    admin: AdminClient<DefaultClientContext>,
+    config: &KafkaConfig,
+) -> Result<(AdminClient<DefaultClientContext>, HashMap<String, i32>), Error> {
+    let unreachable = |source| Error::Unreachable { brokers: config.brokers.clone(), source };
+    // Listing all topics, because asking for one by name can make it, with the brokers' defaults.
+    let listing = tokio::task::spawn_blocking(move || {
+        let there = admin.inner().fetch_metadata(None, ANSWER).map(|metadata| {
+            let count =
+                |topic: &rdkafka::metadata::MetadataTopic| i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
+            metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic))).collect()
+        });
+        (admin, there)
+    });
+    let (admin, there) = listing.await.map_err(|_| unreachable(KafkaError::Canceled))?;
+    Ok((admin, there.map_err(unreachable)?))
+}
+
+/// A topic as it is to be made.
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    pub(crate) partitions: i32,
+    largest: String,
+    // Retention and the segments that are dropped by it: a segment goes whole, and only once it is closed.
+    retention: Option<(String, String)>,
+}
+
+impl Wanted {
+    fn request<'a>(&'a self, config: &KafkaConfig) -> NewTopic<'a> {
+        let topic = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(config.replication))
+            .set("max.message.bytes", &self.largest);
+        let topic = match &self.retention {
+            Some((retention, segment)) => topic.set("retention.ms", retention).set("segment.ms", segment),
+            None => topic,
+        };
+        // Two of three copies must have a record before it counts, so that losing a broker loses nothing.
+        if config.replication >= 3 { topic.set("min.insync.replicas", "2") } else { topic }
+    }
+}
+
+/// Every topic with its dead letters.
+pub(crate) fn wanted(config: &KafkaConfig) -> Vec<Wanted> {
+    let largest = (client::LARGEST_RECORD + 256 * 1024).to_string();
+    let topics = topics::all(config).into_iter().flat_map(|(name, retention)| {
+        let retention = retention.map(|kept| (kept.as_millis().to_string(), (kept / 3).as_millis().to_string()));
+        let topic =
+            Wanted { name: name.to_owned(), partitions: config.partitions, largest: largest.clone(), retention };
+        // One partition: they are few, and read in the order in which they died.
+        let dead = Wanted { name: dead_letters::topic(name), partitions: 1, largest: largest.clone(), retention: None };
+        [topic, dead]
+    });
+    topics.collect()
+}

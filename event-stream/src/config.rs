@@ -1,0 +1,120 @@
+//! Where Kafka is and what the topics are called.
+
+use common::config::{Env, FromEnv, Invalid};
+
+/// The brokers, the names of the topics and how they are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaConfig {
+    /// `KAFKA_BROKERS`: addresses to find the cluster by, comma separated.
+    pub brokers: String,
+    /// `KAFKA_TOPIC`, default `tickets-events`: what the gateway dispatched.
+    pub events_topic: String,
+    /// `KAFKA_INTERACTIONS_TOPIC`, default `tickets-interactions`: clicks answered by "deferred".
+    pub interactions_topic: String,
+    /// `KAFKA_GROUP_ID`: first part of the consumer groups' names; the service's name where unset.
+    pub group: Option<String>,
+    /// `KAFKA_REPLICATION`, default 1: copies of each partition when a topic is made.
+    pub replication: i32,
+    /// `KAFKA_PARTITIONS`, default 12: partitions of a topic when it is made.
+    ///
+    /// A topic that exists keeps its own number: another one would send a guild's next event to another partition, past
+    /// the events of that guild that still wait.
+    pub partitions: i32,
+}
+
+impl KafkaConfig {
+    /// The configuration with every default, for the cluster at `brokers`.
+    pub fn at(brokers: impl Into<String>) -> KafkaConfig {
+        KafkaConfig {
+            brokers: brokers.into(),
+            events_topic: "tickets-events".to_owned(),
+            interactions_topic: "tickets-interactions".to_owned(),
+            group: None,
+            replication: 1,
+            partitions: 12,
+        }
+    }
+}
+
+impl FromEnv for KafkaConfig {
+    fn from_env(env: &mut Env) -> Result<Self, Invalid> {
+        let brokers = env
+            .var("KAFKA_BROKERS")
+            .about("Kafka brokers to find the cluster by, comma separated")
+            .example("127.0.0.1:9092")
+            .required_as("addresses `host:port`, comma separated", brokers);
+        let events_topic =
+            env.var("KAFKA_TOPIC").about("Topic of gateway events").default("tickets-events").required_as(TOPIC, topic);
+        let interactions_topic = env
+            .var("KAFKA_INTERACTIONS_TOPIC")
+            .about("Topic of clicks that no worker answered in time")
+            .default("tickets-interactions")
+            .required_as(TOPIC, topic);
+        let group = env
+            .var("KAFKA_GROUP_ID")
+            .about("First part of the consumer groups' names; the service's name where unset")
+            .example("worker")
+            .optional();
+        let replication = env
+            .var("KAFKA_REPLICATION")
+            .about("Copies of each partition when a topic is made; 3 on a cluster")
+            .default("1")
+            .required_as("a number from 1 to 32767", positive);
+        let partitions = env
+            .var("KAFKA_PARTITIONS")
+            .about("Partitions of a topic when it is made; bounds how many processes can share it")
+            .default("12")
+            .required_as("a number from 1 to 32767", positive);
+        Ok(KafkaConfig {
+            brokers: brokers?,
+            events_topic: events_topic?,
+            interactions_topic: interactions_topic?,
+            group: group?,
+            replication: replication?,
+            partitions: partitions?,
+        })
+    }
+}
+
+const TOPIC: &str = "letters, digits, `.`, `_` and `-`, at most 200";
+
+/// Kafka allows 249 characters; the dead letters' suffix needs room too.
+fn topic(text: &str) -> Option<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let fits = (1..=200).contains(&text.len()) && text != "." && text != "..";
+    (fits && text.chars().all(legal)).then(|| text.to_owned())
+}
+
+fn brokers(text: &str) -> Option<String> {
+    let address = |part: &str| {
+        let (host, port) = part.trim().rsplit_once(':')?;
+        (!host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)).then_some(())
+    };
+    text.split(',').all(|part| address(part).is_some()).then(|| text.to_owned())
+}
+
+fn positive(text: &str) -> Option<i32> {
+    text.parse::<i16>().ok().filter(|number| *number > 0).map(i32::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_brokers_have_no_default() {
+        let mut env = Env::from_pairs([("KAFKA_BROKERS", "kafka-1:9092,kafka-2:9092")]);
+        let config = common::config::read::<KafkaConfig>(&mut env).unwrap();
+        assert_eq!(config, KafkaConfig::at("kafka-1:9092,kafka-2:9092"));
+    }
+
+    #[test]
+    fn every_wrong_variable_is_reported_at_once() {
+        let mut env =
+            Env::from_pairs([("KAFKA_BROKERS", "kafka"), ("KAFKA_TOPIC", "with space"), ("KAFKA_PARTITIONS", "0")]);
+        let error = common::config::read::<KafkaConfig>(&mut env).unwrap_err().to_string();
+        for variable in ["KAFKA_BROKERS", "KAFKA_TOPIC", "KAFKA_PARTITIONS"] {
+            assert!(error.contains(variable), "{error}");
+        }
+    }
+}

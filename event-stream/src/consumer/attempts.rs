@@ -1,0 +1,208 @@
+//! Calls a handler until it succeeds, gives up or is told to stop.
+
+use std::{any::Any, future::Future, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{bounds::Retries, failure::Failure};
+use crate::dead_letters::Class;
+
+/// How the work on a record ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It succeeded.
+    Done,
+    /// It will not: the record is to be a dead letter.
+    Dead { attempts: u32, class: Class, error: String },
+    /// It was stopped and is to be done again by whoever owns the partition next.
+    Abandoned,
+}
+
+/// What the work on a record obeys.
+pub(super) struct Rules<'a> {
+    pub(super) retries: &'a Retries,
+    /// One permit per call of a handler; none is held during a pause.
+    pub(super) permits: &'a Semaphore,
+    /// No further attempt begins.
+    pub(super) halted: &'a CancellationToken,
+    /// The attempt that runs is dropped.
+    pub(super) abandoned: &'a CancellationToken,
+}
+
+/// Calls `call` with the number of the attempt, from 1, and `failed` after each that failed or panicked.
+pub(super) async fn attempt<F>(rules: &Rules<'_>, mut call: impl FnMut(u32) -> F, failed: impl Fn(u32, &str)) -> Outcome
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let mut attempts = 0;
+    loop {
+        let permit = tokio::select! {
+            biased;
+            () = rules.halted.cancelled() => return Outcome::Abandoned,
+            permit = rules.permits.acquire() => permit,
+        };
+        attempts += 1;
+        // The call is inside, because a handler can panic before it returns a future.
+        let guarded = AssertUnwindSafe(async { call(attempts).await }).catch_unwind();
+        let result = tokio::select! {
+            biased;
+            () = rules.abandoned.cancelled() => return Outcome::Abandoned,
+            result = guarded => result,
+        };
+        drop(permit);
+        let (class, error) = match result {
+            Ok(Ok(())) => return Outcome::Done,
+            Ok(Err(Failure { again: false, error })) => {
+                return Outcome::Dead { attempts, class: Class::Discarded, error: format!("{error:#}") };
+            }
+            Ok(Err(Failure { error, .. })) => (Class::Exhausted, format!("{error:#}")),
+            Err(panic) => (Class::Panicked, panic_text(&*panic)),
+        };
+        failed(attempts, &error);
+        let Some(pause) = rules.retries.pause_after(attempts) else {
+            return Outcome::Dead { attempts, class, error };
+        };
+        tokio::select! {
+            biased;
+            () = rules.halted.cancelled() => return Outcome::Abandoned,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("without a text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::RefCell,
+        future::{pending, ready},
+        io,
+        time::{Duration, Instant},
+    };
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    const NEVER: Duration = Duration::from_secs(3_600);
+
+    struct Case {
+        retries: Retries,
+        permits: Semaphore,
+        halted: CancellationToken,
+        abandoned: CancellationToken,
+    }
+
+    impl Case {
+        fn new(first: Duration) -> Case {
+            Case {
+                retries: Retries { attempts: 3, first, longest: NEVER },
+                permits: Semaphore::new(1),
+                halted: CancellationToken::new(),
+                abandoned: CancellationToken::new(),
+            }
+        }
+
+        fn rules(&self) -> Rules<'_> {
+            Rules { retries: &self.retries, permits: &self.permits, halted: &self.halted, abandoned: &self.abandoned }
+        }
+    }
+
+    fn away() -> Failure {
+        Failure::retry(io::Error::other("away"))
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_tried_again_after_growing_pauses() {
+        let case = Case::new(Duration::from_millis(10));
+        let begun = Instant::now();
+        let calls = RefCell::new(Vec::new());
+        let call = |number| {
+            calls.borrow_mut().push((number, begun.elapsed()));
+            ready(if number < 3 { Err(away()) } else { Ok(()) })
+        };
+        assert_eq!(attempt(&case.rules(), call, |_, _| {}).await, Outcome::Done);
+        let calls = calls.into_inner();
+        assert_eq!(calls.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(calls[1].1 >= Duration::from_millis(10) && calls[2].1 >= Duration::from_millis(30), "{calls:?}");
+    }
+
+    #[tokio::test]
+    async fn used_up_attempts_tell_the_last_error() {
+        let case = Case::new(Duration::ZERO);
+        let failures = RefCell::new(Vec::new());
+        let failed = |number, error: &str| failures.borrow_mut().push((number, error.to_owned()));
+        let call = |number| ready(Err(Failure::retry(io::Error::other(format!("away {number}")))));
+        let outcome = attempt(&case.rules(), call, failed).await;
+        let expected = Outcome::Dead { attempts: 3, class: Class::Exhausted, error: "away 3".to_owned() };
+        assert_eq!(outcome, expected);
+        assert_eq!(*failures.borrow(), [1, 2, 3].map(|number| (number, format!("away {number}"))));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_failed_attempt_wherever_it_happens() {
+        let case = Case::new(Duration::ZERO);
+        let call = |number| {
+            assert!(number != 1, "before the future");
+            async move {
+                assert!(number != 2, "in the future");
+                Err(Failure::discard(io::Error::other("no")))
+            }
+        };
+        let outcome = attempt(&case.rules(), call, |_, _| {}).await;
+        assert_eq!(outcome, Outcome::Dead { attempts: 3, class: Class::Discarded, error: "no".to_owned() });
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_no_permit_and_halting_ends_it() {
+        let case = Case::new(NEVER);
+        let rules = case.rules();
+        let first_failed = Notify::new();
+        let first = attempt(&rules, |_| ready(Err(away())), |_, _| first_failed.notify_one());
+        let second = async {
+            first_failed.notified().await;
+            // Only one may run at once.
+            let outcome = attempt(&rules, |_| ready(Ok(())), |_, _| {}).await;
+            case.halted.cancel();
+            outcome
+        };
+        assert_eq!(tokio::join!(first, second), (Outcome::Abandoned, Outcome::Done));
+    }
+
+    #[tokio::test]
+    async fn halting_lets_a_call_finish_and_begins_none() {
+        let case = Case::new(NEVER);
+        let rules = case.rules();
+        let call = |_| async {
+            case.halted.cancel();
+            tokio::task::yield_now().await;
+            Ok(())
+        };
+        assert_eq!(attempt(&rules, call, |_, _| {}).await, Outcome::Done);
+        assert_eq!(attempt(&rules, |_| async { unreachable!() }, |_, _| {}).await, Outcome::Abandoned);
+    }
+
+    #[tokio::test]
+    async fn abandoning_drops_the_call_where_it_stands() {
+        let case = Case::new(NEVER);
+        let rules = case.rules();
+        let begun = Notify::new();
+        let call = |_| async {
+            begun.notify_one();
+            pending().await
+        };
+        let abandon = async {
+            begun.notified().await;
+            case.abandoned.cancel();
+        };
+        let (outcome, ()) = tokio::join!(attempt(&rules, call, |_, _| {}), abandon);
+        assert_eq!(outcome, Outcome::Abandoned);
+    }
+}

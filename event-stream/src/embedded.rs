@@ -1,0 +1,97 @@
+//! A broker inside the process, for a demo on a machine that has no Kafka.
+
+use std::{
+    sync::mpsc::{Receiver, Sender, channel},
+    thread::JoinHandle,
+};
+
+use rdkafka::{error::KafkaError, mocking::MockCluster};
+
+use crate::{admin, config::KafkaConfig, error::Error};
+
+/// librdkafka's mock cluster: the real protocol on a free port of the loopback interface.
+///
+/// **Everything it holds is lost when it is dropped.** It keeps at most 5 MiB or 100,000 batches per partition and
+/// silently drops what is older, and a consumer's first join takes it 3 s. It is for demonstrations only, never for a
+/// bot that somebody relies on, and never in place of Kafka in tests.
+#[derive(Debug)]
+pub struct Broker {
+    bootstrap: String,
+    // Dropping it ends the thread that holds the cluster, which cannot leave its thread.
+    requests: Option<Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Request = (KafkaConfig, Sender<Result<(), Error>>);
+
+impl Broker {
+    /// Starts a broker that has the topics with their default names.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub fn start() -> Result<Broker, Error> {
+        let (requests, inbox) = channel();
+        let (started, ready) = channel();
+        let thread = std::thread::Builder::new().name("embedded-kafka".to_owned());
+        let thread = thread.spawn(move || hold(&started, &inbox)).map_err(no_thread)?;
+        let bootstrap = ready.recv().map_err(no_thread)??;
+        let broker = Broker { bootstrap, requests: Some(requests), thread: Some(thread) };
+        broker.create_topics(&broker.config())?;
+        Ok(broker)
+    }
+
+    /// The address, for `KAFKA_BROKERS`.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// The configuration with every default, for this broker.
+    pub fn config(&self) -> KafkaConfig {
+        KafkaConfig::at(&self.bootstrap)
+    }
+
+    /// Makes the topics with the names of `config`, which the broker cannot be asked for over the wire.
+    ///
+    /// # Errors
+    ///
+    /// When a topic of that name is there already with another number of partitions.
+    pub fn create_topics(&self, config: &KafkaConfig) -> Result<(), Error> {
+        let (answer, answered) = channel();
+        let requests = self.requests.as_ref().ok_or_else(|| no_thread("it ended"))?;
+        requests.send((config.clone(), answer)).map_err(no_thread)?;
+        answered.recv().map_err(no_thread)?
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn hold(started: &Sender<Result<String, Error>>, requests: &Receiver<Request>) {
+    let cluster = match MockCluster::new(1) {
+        Ok(cluster) => cluster,
+        Err(source) => {
+            let _ = started.send(Err(Error::Client { client: "embedded".to_owned(), source }));
+            return;
+        }
+    };
+    let _ = started.send(Ok(cluster.bootstrap_servers()));
+    while let Ok((config, answer)) = requests.recv() {
+        let made = admin::wanted(&config).into_iter().try_for_each(|topic| {
+            let refused =
+                |error: KafkaError| Error::CreateTopic { topic: topic.name.clone(), reason: error.to_string() };
+            cluster.create_topic(&topic.name, topic.partitions, 1).map_err(refused)
+        });
+        let _ = answer.send(made);
+    }
+}
+
+fn no_thread(error: impl ToString) -> Error {
+    Error::Thread { topic: "the embedded broker".to_owned(), reason: error.to_string() }
+}

@@ -1,0 +1,88 @@
+//! What can go wrong between us and Kafka.
+
+use rdkafka::error::KafkaError;
+
+/// An attempt that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client could not be made: a setting is wrong.
+    #[error("make the kafka client {client}")]
+    Client {
+        /// Its `client.id`.
+        client: String,
+        /// Why.
+        #[source]
+        source: KafkaError,
+    },
+    /// No broker answered.
+    #[error("no answer from the kafka brokers {brokers}")]
+    Unreachable {
+        /// The addresses tried.
+        brokers: String,
+        /// The last answer.
+        #[source]
+        source: KafkaError,
+    },
+    /// The brokers did not give the producer its id in time.
+    #[error("the kafka brokers {brokers} gave no producer id")]
+    NotWarm {
+        /// The addresses tried.
+        brokers: String,
+    },
+    /// The topic could not be made.
+    #[error("make the topic {topic}: {reason}")]
+    CreateTopic {
+        /// The topic.
+        topic: String,
+        /// The broker's words.
+        reason: String,
+    },
+    /// The topic is not there.
+    #[error("the topic {topic} does not exist")]
+    NoTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// The producer holds as much as it may: wait for a delivery, then try again.
+    #[error("the producer's queue is full")]
+    QueueFull,
+    /// The record is larger than the topics take.
+    #[error("a record of {bytes} bytes for {topic} is larger than {limit}")]
+    TooLarge {
+        /// The topic.
+        topic: String,
+        /// Its size.
+        bytes: usize,
+        /// The largest size.
+        limit: usize,
+    },
+    /// The record was not acknowledged; it may still have been written.
+    #[error("deliver to {topic}")]
+    NotDelivered {
+        /// The topic.
+        topic: String,
+        /// Why.
+        #[source]
+        source: KafkaError,
+    },
+    /// The producer was dropped, or replaced after a fatal error, before the record was acknowledged.
+    #[error("the producer ended before the record was acknowledged")]
+    Ended,
+    /// The consumer cannot go on.
+    #[error("consume {topic}")]
+    Consume {
+        /// The topic.
+        topic: String,
+        /// Why.
+        #[source]
+        source: KafkaError,
+    },
+    /// The consumer's thread could not be started, or died.
+    #[error("the thread that consumes {topic}: {reason}")]
+    Thread {
+        /// The topic.
+        topic: String,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,344 @@
+//! The producer as its users see it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use prometheus::Registry;
+use rdkafka::{
+    error::{KafkaError, RDKafkaErrorCode},
+    message::OwnedHeaders,
+    producer::{BaseRecord, Producer as _, ThreadedProducer},
+};
+use tokio::sync::oneshot;
+
+use super::native::{Current, Metrics};
+use crate::{client, config::KafkaConfig, envelope::HeaderWriter, error::Error, topics::Topic};
+
+/// How long [`Producer::connect`] waits for the brokers before it fails and may be tried again.
+const WARM: Duration = Duration::from_secs(10);
+/// How often [`Producer::send`] looks whether the full queue has room again.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(5);
+
+/// What a producer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Somebody waits for each record: sent at once, given up after 10 s.
+    Interactive,
+    /// A stream: collected for 5 ms and compressed, tried for 5 minutes.
+    Bulk,
+}
+
+impl Profile {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Profile::Interactive => "interactive",
+            Profile::Bulk => "bulk",
+        }
+    }
+
+    pub(super) fn gives_up_after(self) -> Duration {
+        match self {
+            Profile::Interactive => Duration::from_secs(10),
+            Profile::Bulk => Duration::from_mins(5),
+        }
+    }
+}
+
+/// Where Kafka put a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acked {
+    /// The partition.
+    pub partition: i32,
+    /// The record's place in it.
+    pub offset: i64,
+}
+
+/// A handle on an idempotent producer: `acks=all`, each result collected, order kept per key.
+///
+/// One per [`Profile`] and process; clones share it. A producer that died of a fatal error, for example because a broker
+/// lost its data, is replaced by the next record, and every record that was under way fails.
+#[derive(Clone)]
+pub struct Producer {
+    shared: Arc<Shared>,
+    // Where the topics' names are; tests write to topics of their own through one producer.
+    names: Arc<KafkaConfig>,
+}
+
+struct Shared {
+    config: KafkaConfig,
+    client_id: String,
+    profile: Profile,
+    current: ArcSwap<Current>,
+    metrics: Arc<Metrics>,
+}
+
+impl Producer {
+    /// Makes a producer and waits until its first record would go out without delay.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is wrong, or no broker answers within 10 s.
+    pub async fn connect(config: &KafkaConfig, client_id: &str, profile: Profile) -> Result<Producer, Error> {
+        let metrics = Arc::new(Metrics::new(profile));
+        let (current, warm) = Current::new(config, client_id, profile, &metrics)?;
+        let shared = Shared {
+            config: config.clone(),
+            client_id: client_id.to_owned(),
+            profile,
+            current: ArcSwap::from_pointee(current),
+            metrics,
+        };
+        let not_warm = |_| Error::NotWarm { brokers: config.brokers.clone() };
+        tokio::time::timeout(WARM, warm.notified()).await.map_err(not_warm)?;
+        Ok(Producer { shared: Arc::new(shared), names: Arc::new(config.clone()) })
+    }
+
+    /// The same producer, for the topics that `names` has on the same cluster.
+    pub(crate) fn for_topics_of(&self, names: &KafkaConfig) -> Producer {
+        Producer { shared: Arc::clone(&self.shared), names: Arc::new(names.clone()) }
+    }
+
+    /// Shows the producer's counters, `produced_total{result}` and `producer_replaced_total`, in `registry`.
+    ///
+    /// # Errors
+    ///
+    /// When the registry has a producer of the same profile already.
+    pub fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(self.shared.metrics.produced.clone()))?;
+        registry.register(Box::new(self.shared.metrics.replaced.clone()))
+    }
+
+    /// Writes a record and waits until every replica in sync has it, waiting for room in the queue where it is full.
+    ///
+    /// A caller that stops waiting does not take the record back.
+    ///
+    /// # Errors
+    ///
+    /// When the record is too large or was not acknowledged within the profile's time; then it may still have been written.
+    pub async fn send<T: Topic>(&self, payload: &T::Payload) -> Result<Acked, Error> {
+        let deadline = tokio::time::Instant::now() + self.shared.profile.gives_up_after();
+        loop {
+            match self.enqueue::<T>(payload) {
+                Ok(delivery) => return delivery.await,
+                Err(Error::QueueFull) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(FULL_QUEUE_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Hands a record over without waiting; the [`Delivery`] resolves when Kafka has it.
+    ///
+    /// Records of one key arrive in the order in which they were handed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::QueueFull`] when the producer holds as much as it may; [`Error::TooLarge`].
+    pub fn enqueue<T: Topic>(&self, payload: &T::Payload) -> Result<Delivery, Error> {
+        let mut headers = HeaderWriter::new(T::SCHEMA);
+        T::headers(payload, &mut headers);
+        self.enqueue_record(Record {
+            topic: T::name(&self.names),
+            key: Some(T::key(payload).as_bytes()),
+            headers: headers.finish(),
+            payload: Some(T::body(payload)),
+        })
+    }
+
+    /// How many records wait for their result.
+    pub fn in_flight(&self) -> usize {
+        let current = self.shared.current.load();
+        let count = current.native.as_ref().map_or(0, ThreadedProducer::in_flight_count);
+        usize::try_from(count).unwrap_or(0)
+    }
+
+    /// Waits until each record handed over so far has its result, or `patience` is over.
+    ///
+    /// Returns how many still wait.
+    pub async fn flush(&self, patience: Duration) -> usize {
+        let done = async {
+            while self.in_flight() > 0 {
+                tokio::time::sleep(FULL_QUEUE_PAUSE).await;
+            }
+        };
+        match tokio::time::timeout(patience, done).await {
+            Ok(()) => 0,
+            Err(_) => self.in_flight(),
+        }
+    }
+
+    pub(crate) fn enqueue_record(&self, record: Record<'_>) -> Result<Delivery, Error> {
+        let bytes = record.payload.map_or(0, <[u8]>::len);
+        if bytes > client::LARGEST_PAYLOAD {
+            return Err(Error::TooLarge { topic: record.topic.to_owned(), bytes, limit: client::LARGEST_PAYLOAD });
+        }
+        let current = self.alive();
+        let Some(native) = &current.native else { return Err(Error::Ended) };
+        let (result, delivery) = oneshot::channel();
+        let native_record = BaseRecord {
+            topic: record.topic,
+            partition: None,
+            payload: record.payload,
+            key: record.key,
+            timestamp: None,
+            headers: Some(record.headers),
+            delivery_opaque: Box::new(result),
+        };
+        let sent = match native.send(native_record) {
+            // The first to hear that the producer died, before the callbacks that say so were called.
+            Err((error, native_record)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) => {
+                let successor = self.replace(Arc::clone(&current));
+                match &successor.native {
+                    Some(native) => native.send(native_record),
+                    None => Err((error, native_record)),
+                }
+            }
+            sent => sent,
+        };
+        match sent {
+            Ok(()) => Ok(Delivery(delivery)),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Err(Error::QueueFull),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge), _)) => {
+                Err(Error::TooLarge { topic: record.topic.to_owned(), bytes, limit: client::LARGEST_RECORD })
+            }
+            Err((source, _)) => {
+                self.shared.metrics.failed.inc();
+                Err(Error::NotDelivered { topic: record.topic.to_owned(), source })
+            }
+        }
+    }
+
+    /// The producer of the moment; a new one in place of one that died.
+    fn alive(&self) -> Arc<Current> {
+        let current = self.shared.current.load_full();
+        match &current.native {
+            Some(native) if native.context().died.load(Ordering::Relaxed) => self.replace(current),
+            _ => current,
+        }
+    }
+
+    fn replace(&self, dead: Arc<Current>) -> Arc<Current> {
+        let shared = &self.shared;
+        let reason = dead.native.as_ref().and_then(|native| native.client().fatal_error());
+        let (new, _) = match Current::new(&shared.config, &shared.client_id, shared.profile, &shared.metrics) {
+            Ok(made) => made,
+            Err(error) => {
+                tracing::error!(%error, "could not replace a kafka producer that died");
+                return dead;
+            }
+        };
+        let new = Arc::new(new);
+        let before = shared.current.compare_and_swap(&dead, Arc::clone(&new));
+        if !Arc::ptr_eq(&before, &dead) {
+            // Another caller was faster; its producer is the one to use.
+            return shared.current.load_full();
+        }
+        shared.metrics.replaced.inc();
+        tracing::error!(?reason, "a kafka producer died of a fatal error; the next one takes over");
+        new
+    }
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer")
+            .field("client_id", &self.shared.client_id)
+            .field("profile", &self.shared.profile)
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record as librdkafka takes it.
+pub(crate) struct Record<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) headers: OwnedHeaders,
+    pub(crate) payload: Option<&'a [u8]>,
+}
+
+/// The result of one record, to come.
+///
+/// Dropping it does not take the record back, and its failure is still counted.
+#[derive(Debug)]
+#[must_use = "a record that is not acknowledged may be lost"]
+pub struct Delivery(oneshot::Receiver<Result<Acked, Error>>);
+
+impl Future for Delivery {
+    type Output = Result<Acked, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(result.unwrap_or(Err(Error::Ended)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::topics::LateInteraction;
+    use rdkafka::{
+        mocking::MockCluster,
+        types::{RDKafkaApiKey, RDKafkaRespErr},
+    };
+    use time::OffsetDateTime;
+    use twilight_model::id::Id;
+
+    use super::*;
+    use crate::{LateInteractions, testing};
+
+    fn late(interaction: u64) -> LateInteraction {
+        LateInteraction {
+            bot: Id::new(1),
+            interaction: Id::new(interaction),
+            guild: None,
+            received_at: OffsetDateTime::UNIX_EPOCH,
+            payload: "{}".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_producer_that_died_of_a_fatal_error_is_replaced_by_the_next_record() {
+        let cluster = MockCluster::new(1).unwrap();
+        let config = KafkaConfig::at(cluster.bootstrap_servers());
+        cluster.create_topic(&config.interactions_topic, 1, 1).unwrap();
+        let producer = Producer::connect(&config, "test", Profile::Interactive).await.unwrap();
+        producer.send::<LateInteractions>(&late(1)).await.unwrap();
+
+        // The broker and the producer disagree about what was written last.
+        let desynchronised = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        cluster.request_errors(RDKafkaApiKey::Produce, &[desynchronised]);
+        let error = producer.send::<LateInteractions>(&late(2)).await.unwrap_err();
+        assert!(matches!(error, Error::NotDelivered { .. }), "{error:?}");
+
+        producer.send::<LateInteractions>(&late(3)).await.unwrap();
+        assert_eq!(producer.shared.metrics.replaced.get(), 1);
+        assert_eq!((producer.shared.metrics.acked.get(), producer.shared.metrics.failed.get()), (2, 1));
+        let read = testing::read_all::<LateInteractions>(&config, &config.interactions_topic).await.unwrap();
+        let ids: Vec<_> = read.iter().map(|(late, _)| late.interaction.get()).collect();
+        assert_eq!(ids, [1, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_delivery_that_nobody_waits_for_is_counted() {
+        let cluster = MockCluster::new(1).unwrap();
+        let config = KafkaConfig::at(cluster.bootstrap_servers());
+        cluster.create_topic(&config.interactions_topic, 1, 1).unwrap();
+        let producer = Producer::connect(&config, "test", Profile::Bulk).await.unwrap();
+        let registry = Registry::new();
+        producer.register(&registry).unwrap();
+        for interaction in 1..=5 {
+            drop(producer.enqueue::<LateInteractions>(&late(interaction)).unwrap());
+        }
+        assert_eq!(producer.flush(Duration::from_secs(10)).await, 0);
+        assert_eq!(producer.shared.metrics.acked.get(), 5);
+        let shown = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        assert!(shown.contains("produced_total{producer=\"bulk\",result=\"acked\"} 5"), "{shown}");
+    }
+}

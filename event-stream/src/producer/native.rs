@@ -1,0 +1,151 @@
+//! The librdkafka producer: its settings, and what it calls.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use prometheus::{IntCounter, IntCounterVec, Opts};
+use rdkafka::{
+    ClientContext,
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::Message as _,
+    producer::{DeliveryResult, ProducerContext, ThreadedProducer},
+    statistics::Statistics,
+};
+use tokio::sync::{Notify, oneshot};
+
+use super::handle::{Acked, Profile};
+use crate::{client, config::KafkaConfig, error::Error};
+
+/// The librdkafka producer of the moment.
+pub(super) struct Current {
+    pub(super) native: Option<ThreadedProducer<Deliveries>>,
+}
+
+impl Current {
+    pub(super) fn new(
+        config: &KafkaConfig,
+        client_id: &str,
+        profile: Profile,
+        metrics: &Arc<Metrics>,
+    ) -> Result<(Current, Arc<Notify>), Error> {
+        let mut settings = client::settings(config, client_id);
+        settings
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            // As the Java client, so that other tools find a key in the same partition.
+            .set("partitioner", "murmur2_random")
+            // librdkafka looks for a broker to take its id from every 500 ms, and tells only through its statistics.
+            .set("statistics.interval.ms", "200")
+            .set("message.timeout.ms", profile.gives_up_after().as_millis().to_string());
+        match profile {
+            Profile::Interactive => settings.set("linger.ms", "0").set("queue.buffering.max.kbytes", "32768"),
+            Profile::Bulk => {
+                settings.set("linger.ms", "5").set("compression.type", "lz4").set("queue.buffering.max.kbytes", "65536")
+            }
+        };
+        let warm = Arc::new(Notify::new());
+        let context = Deliveries {
+            warm: Arc::clone(&warm),
+            is_warm: AtomicBool::new(false),
+            died: AtomicBool::new(false),
+            metrics: Arc::clone(metrics),
+        };
+        let make = |source| Error::Client { client: client_id.to_owned(), source };
+        let native = settings.create_with_context(context).map_err(make)?;
+        Ok((Current { native: Some(native) }, warm))
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        // librdkafka waits up to half a second for the results of what it throws away: not on a task's thread.
+        let native = self.native.take();
+        let _ = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || drop(native));
+    }
+}
+
+/// Called by librdkafka with each result, whether anybody waits for it or not.
+pub(super) struct Deliveries {
+    warm: Arc<Notify>,
+    is_warm: AtomicBool,
+    pub(super) died: AtomicBool,
+    metrics: Arc<Metrics>,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        client::log(level, facility, line);
+    }
+
+    fn stats(&self, _: Statistics) {}
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        const ASSIGNED: &[u8] = br#""idemp_state": "Assigned""#;
+        if !self.is_warm.load(Ordering::Relaxed) && contains(statistics, ASSIGNED) {
+            self.is_warm.store(true, Ordering::Relaxed);
+            self.warm.notify_one();
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.died.store(true, Ordering::Relaxed);
+        }
+        client::log_error(&error, reason);
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<oneshot::Sender<Result<Acked, Error>>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
+        let result = match result {
+            Ok(message) => {
+                self.metrics.acked.inc();
+                Ok(Acked { partition: message.partition(), offset: message.offset() })
+            }
+            Err((source, message)) => {
+                self.metrics.failed.inc();
+                if source.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+                    self.died.store(true, Ordering::Relaxed);
+                }
+                Err(Error::NotDelivered { topic: message.topic().to_owned(), source: source.clone() })
+            }
+        };
+        // Nobody waits any more: the counters have it.
+        let _ = waiting.send(result);
+    }
+}
+
+pub(super) struct Metrics {
+    pub(super) produced: IntCounterVec,
+    pub(super) replaced: IntCounter,
+    pub(super) acked: IntCounter,
+    pub(super) failed: IntCounter,
+}
+
+impl Metrics {
+    pub(super) fn new(profile: Profile) -> Metrics {
+        let produced = crate::metrics::counters(
+            Opts::new("produced_total", "Records handed to Kafka, by result").const_label("producer", profile.label()),
+            &["result"],
+        );
+        let replaced = crate::metrics::counter(
+            Opts::new("producer_replaced_total", "Producers that died of a fatal error")
+                .const_label("producer", profile.label()),
+        );
+        Metrics {
+            acked: produced.with_label_values(&["acked"]),
+            failed: produced.with_label_values(&["failed"]),
+            produced,
+            replaced,
+        }
+    }
+}

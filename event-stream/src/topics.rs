@@ -1,0 +1,257 @@
+//! The topics: what each carries, who writes it, who reads it.
+//!
+//! | topic | payload | key | written by | read by |
+//! |---|---|---|---|---|
+//! | [`GatewayEvents`] | [`GatewayEvent`] | guild, else bot | sharder | worker |
+//! | [`LateInteractions`] | [`LateInteraction`] | guild, else bot | http-gateway | worker |
+//!
+//! Each has a second topic `<name>-dead` for what its readers could not handle.
+
+use std::time::Duration;
+
+use model::topics::{GatewayEvent, LateInteraction};
+use time::OffsetDateTime;
+
+use crate::{
+    config::KafkaConfig,
+    envelope::{HeaderWriter, Headers, Key, Message, Undecodable},
+};
+
+/// A topic, as a type: its name, its payload, and how the payload is written.
+pub trait Topic: Send + Sync + 'static {
+    /// What the topic carries, in one word: label of metrics and last part of the consumer group's name.
+    const LABEL: &'static str;
+    /// Number of the rules by which a record is written; raised when an old reader could not read a new record.
+    const SCHEMA: u32 = 1;
+    /// How long records are kept; the brokers' own setting where `None`.
+    const RETENTION: Option<Duration> = None;
+
+    /// What a record means.
+    type Payload: Clone + Send + Sync + 'static;
+
+    /// The topic's name.
+    fn name(config: &KafkaConfig) -> &str;
+
+    /// What keeps records in order among themselves.
+    fn key(payload: &Self::Payload) -> Key;
+
+    /// Writes the headers; the schema's is there already.
+    fn headers(payload: &Self::Payload, headers: &mut HeaderWriter);
+
+    /// The value.
+    fn body(payload: &Self::Payload) -> &[u8];
+
+    /// Reads a record; its schema is checked already.
+    ///
+    /// # Errors
+    ///
+    /// When the record is not what [`Topic::headers`] and [`Topic::body`] write.
+    fn decode(message: &Message) -> Result<Self::Payload, Undecodable>;
+}
+
+/// Every topic, for making them: name, retention.
+pub(crate) fn all(config: &KafkaConfig) -> [(&str, Option<Duration>); 2] {
+    [
+        (GatewayEvents::name(config), GatewayEvents::RETENTION),
+        (LateInteractions::name(config), LateInteractions::RETENTION),
+    ]
+}
+
+/// Reads a record of topic `T`.
+pub(crate) fn decode<T: Topic>(message: &Message) -> Result<T::Payload, Undecodable> {
+    message.headers.expect_schema(T::SCHEMA)?;
+    T::decode(message)
+}
+
+const BOT: &str = "bot";
+const SHARD: &str = "shard";
+const SESSION: &str = "session";
+const SEQUENCE: &str = "sequence";
+const TYPE: &str = "type";
+const GUILD: &str = "guild";
+const INTERACTION: &str = "interaction";
+/// Nanoseconds since 1970.
+const RECEIVED_AT: &str = "received-at-ns";
+
+/// What the gateway dispatched: the whole frame, with where it came from in the headers.
+#[derive(Debug)]
+pub struct GatewayEvents;
+
+impl Topic for GatewayEvents {
+    const LABEL: &'static str = "events";
+    type Payload = GatewayEvent;
+
+    fn name(config: &KafkaConfig) -> &str {
+        &config.events_topic
+    }
+
+    fn key(event: &GatewayEvent) -> Key {
+        Key::guild_or_bot(event.guild, event.bot)
+    }
+
+    fn headers(event: &GatewayEvent, headers: &mut HeaderWriter) {
+        headers.number(BOT, event.bot);
+        headers.number(SHARD, event.shard);
+        headers.text(SESSION, &event.session);
+        headers.number(SEQUENCE, event.sequence);
+        headers.text(TYPE, &event.kind);
+        if let Some(guild) = event.guild {
+            headers.number(GUILD, guild);
+        }
+        headers.number(RECEIVED_AT, event.received_at.unix_timestamp_nanos());
+    }
+
+    fn body(event: &GatewayEvent) -> &[u8] {
+        &event.payload
+    }
+
+    fn decode(message: &Message) -> Result<GatewayEvent, Undecodable> {
+        let headers = &message.headers;
+        Ok(GatewayEvent {
+            bot: headers.parse(BOT)?,
+            shard: headers.parse(SHARD)?,
+            session: headers.text(SESSION)?.to_owned(),
+            sequence: headers.parse(SEQUENCE)?,
+            kind: headers.text(TYPE)?.to_owned(),
+            guild: headers.parse_optional(GUILD)?,
+            received_at: received_at(headers)?,
+            payload: message.body()?.clone(),
+        })
+    }
+}
+
+/// Clicks that were answered by "deferred" and wait for a worker.
+///
+/// The value carries the interaction's own token, which lives for 15 minutes: a record is useless after that, and gone
+/// soon after.
+#[derive(Debug)]
+pub struct LateInteractions;
+
+impl Topic for LateInteractions {
+    const LABEL: &'static str = "interactions";
+    const RETENTION: Option<Duration> = Some(Duration::from_secs(15 * 60));
+    type Payload = LateInteraction;
+
+    fn name(config: &KafkaConfig) -> &str {
+        &config.interactions_topic
+    }
+
+    fn key(late: &LateInteraction) -> Key {
+        Key::guild_or_bot(late.guild, late.bot)
+    }
+
+    fn headers(late: &LateInteraction, headers: &mut HeaderWriter) {
+        headers.number(BOT, late.bot);
+        headers.number(INTERACTION, late.interaction);
+        if let Some(guild) = late.guild {
+            headers.number(GUILD, guild);
+        }
+        headers.number(RECEIVED_AT, late.received_at.unix_timestamp_nanos());
+    }
+
+    fn body(late: &LateInteraction) -> &[u8] {
+        &late.payload
+    }
+
+    fn decode(message: &Message) -> Result<LateInteraction, Undecodable> {
+        let headers = &message.headers;
+        Ok(LateInteraction {
+            bot: headers.parse(BOT)?,
+            interaction: headers.parse(INTERACTION)?,
+            guild: headers.parse_optional(GUILD)?,
+            received_at: received_at(headers)?,
+            payload: message.body()?.clone(),
+        })
+    }
+}
+
+fn received_at(headers: &Headers) -> Result<OffsetDateTime, Undecodable> {
+    let nanos = headers.parse::<i128>(RECEIVED_AT)?;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| Undecodable::Malformed(RECEIVED_AT))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use twilight_model::id::Id;
+
+    use super::*;
+
+    /// The record that a payload becomes, without a broker between.
+    fn on_the_wire<T: Topic>(payload: &T::Payload) -> Message {
+        let mut headers = HeaderWriter::new(T::SCHEMA);
+        T::headers(payload, &mut headers);
+        Message {
+            topic: T::LABEL.into(),
+            partition: 0,
+            offset: 0,
+            key: Some(Bytes::copy_from_slice(T::key(payload).as_bytes())),
+            headers: Headers::from(&headers.finish()),
+            payload: Some(Bytes::copy_from_slice(T::body(payload))),
+        }
+    }
+
+    fn at() -> impl Strategy<Value = OffsetDateTime> {
+        (0_i64..4_000_000_000, 0_i64..1_000_000_000).prop_map(|(seconds, nanos)| {
+            OffsetDateTime::from_unix_timestamp(seconds).unwrap() + time::Duration::nanoseconds(nanos)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_gateway_event_comes_back_whole(
+            bot in 1..u64::MAX, shard: u32, session: String, sequence: u64, kind in "[A-Z_]{1,40}",
+            guild in proptest::option::of(1..u64::MAX), received_at in at(), payload: Vec<u8>,
+        ) {
+            let event = GatewayEvent {
+                bot: Id::new(bot), shard, session, sequence, kind, guild: guild.map(Id::new), received_at,
+                payload: Bytes::from(payload),
+            };
+            let message = on_the_wire::<GatewayEvents>(&event);
+            let key = guild.unwrap_or(bot).to_string();
+            prop_assert_eq!(message.key.as_deref(), Some(key.as_bytes()));
+            prop_assert_eq!(decode::<GatewayEvents>(&message), Ok(event));
+        }
+
+        #[test]
+        fn a_late_interaction_comes_back_whole(
+            bot in 1..u64::MAX, interaction in 1..u64::MAX, guild in proptest::option::of(1..u64::MAX),
+            received_at in at(), payload: Vec<u8>,
+        ) {
+            let late = LateInteraction {
+                bot: Id::new(bot), interaction: Id::new(interaction), guild: guild.map(Id::new), received_at,
+                payload: Bytes::from(payload),
+            };
+            prop_assert_eq!(decode::<LateInteractions>(&on_the_wire::<LateInteractions>(&late)), Ok(late));
+        }
+
+        #[test]
+        fn any_headers_decode_or_are_refused_but_never_panic(
+            values in proptest::collection::vec(proptest::option::of(proptest::collection::vec(any::<u8>(), 0..24)), 8),
+            payload: Option<Vec<u8>>,
+        ) {
+            let names = ["schema", BOT, SHARD, SESSION, SEQUENCE, TYPE, GUILD, RECEIVED_AT];
+            let pairs: Vec<(&str, &[u8])> =
+                names.into_iter().zip(&values).filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
+            let message = Message {
+                topic: "t".into(), partition: 0, offset: 0, key: None,
+                headers: Headers::from_pairs(pairs), payload: payload.map(Bytes::from),
+            };
+            let _ = decode::<GatewayEvents>(&message);
+        }
+    }
+
+    #[test]
+    fn a_record_of_another_topic_is_undecodable() {
+        let late = LateInteraction {
+            bot: Id::new(1),
+            interaction: Id::new(2),
+            guild: None,
+            received_at: OffsetDateTime::UNIX_EPOCH,
+            payload: Bytes::from_static(b"{}"),
+        };
+        let message = on_the_wire::<LateInteractions>(&late);
+        assert_eq!(decode::<GatewayEvents>(&message), Err(Undecodable::Missing(SHARD)));
+    }
+}

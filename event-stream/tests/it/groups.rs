@@ -1,0 +1,128 @@
+//! Several consumers share a topic, and come and go.
+
+use std::{
+    collections::{HashMap, HashSet},
+    future::pending,
+    time::Duration,
+};
+
+use event_stream::Bounds;
+use model::topics::GatewayEvent;
+
+use crate::support::{Kafka, Log, Running, event, id, within};
+
+const GUILDS: u64 = 40;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Handled {
+    by: &'static str,
+    guild: u64,
+    sequence: u64,
+}
+
+async fn member(kafka: &Kafka, by: &'static str, log: &Log<Handled>, bounds: Bounds) -> Running {
+    let log = log.clone();
+    let handler = move |event, _| {
+        let log = log.clone();
+        async move {
+            let (guild, sequence) = id(&event);
+            for _ in 0..(guild + sequence) % 13 {
+                tokio::task::yield_now().await;
+            }
+            log.push(Handled { by, guild, sequence });
+            Ok(())
+        }
+    };
+    kafka.consume(bounds, 16, handler).await
+}
+
+fn by(entries: &[Handled], member: &str) -> usize {
+    entries.iter().filter(|handled| handled.by == member).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_consumers_share_and_a_rebalance_loses_nothing_and_doubles_only_what_was_in_flight() {
+    let kafka = Kafka::with_partitions(8).await;
+    let bounds = Bounds { in_flight: 64, ..Bounds::default() };
+    let log = Log::new();
+    let mut sequence = 0;
+    let mut more = |events: u64| {
+        let from = sequence;
+        sequence += events;
+        (from..sequence).map(|sequence| event(1 + sequence % GUILDS, sequence)).collect::<Vec<_>>()
+    };
+
+    kafka.send(more(400)).await;
+    let a = member(&kafka, "a", &log, bounds.clone()).await;
+    log.wait(|entries| by(entries, "a") >= 100).await;
+
+    // The second one joins while the first one is busy, and the first one leaves while both are.
+    let b = member(&kafka, "b", &log, bounds.clone()).await;
+    let feeding = async {
+        while by(&log.entries(), "b") < 200 {
+            kafka.send(more(100)).await;
+        }
+    };
+    within(feeding).await;
+    let shared = log.entries();
+    assert!(by(&shared, "a") >= 100 && by(&shared, "b") >= 200);
+    kafka.send(more(400)).await;
+    a.stop().await;
+    kafka.send(more(200)).await;
+
+    let sent = sequence;
+    let distinct = |entries: &[Handled]| entries.iter().map(|handled| handled.sequence).collect::<HashSet<_>>().len();
+    let entries = log.wait(|entries| distinct(entries) as u64 == sent).await;
+    b.stop().await;
+
+    let doubled = entries.len() - distinct(&entries);
+    // Two rebalances took partitions away: when the second one joined and when the first one left.
+    assert!(doubled <= 2 * bounds.in_flight, "{doubled} doubled of {sent}");
+    // What one member handles of a guild is in order, and so are the first times over both.
+    let mut newest: HashMap<u64, u64> = HashMap::new();
+    let mut seen = HashSet::new();
+    for handled in entries.iter().filter(|handled| seen.insert(handled.sequence)) {
+        let before = newest.insert(handled.guild, handled.sequence);
+        assert!(before.is_none_or(|before| before < handled.sequence), "{handled:?} after {before:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_outlasts_the_grace_is_abandoned_and_done_by_the_new_owner() {
+    let kafka = Kafka::with_partitions(2).await;
+    kafka.send((1..=GUILDS).map(|guild| event(guild, guild))).await;
+    let bounds = Bounds { revoke_grace: Duration::from_millis(20), ..Bounds::default() };
+    let begun = Log::new();
+    let dropped = Log::new();
+    let a = {
+        let (begun, dropped) = (begun.clone(), dropped.clone());
+        let handler = move |event: GatewayEvent, _| {
+            let (begun, when_dropped) = (begun.clone(), WhenDropped(dropped.clone(), event.sequence));
+            async move {
+                begun.push(event.sequence);
+                // Held until the end, which never comes by itself.
+                let _held = when_dropped;
+                pending().await
+            }
+        };
+        kafka.consume(bounds.clone(), 100, handler).await
+    };
+    begun.wait(|entries| entries.len() as u64 == GUILDS).await;
+
+    let log = Log::new();
+    let b = member(&kafka, "b", &log, bounds).await;
+    let handled = log.wait(|entries| !entries.is_empty()).await;
+    // What the second one got was dropped by the first one before it got it.
+    assert!(dropped.entries().contains(&handled[0].sequence));
+    a.drop_now();
+    log.wait(|entries| entries.len() as u64 == GUILDS).await;
+    b.stop().await;
+}
+
+struct WhenDropped(Log<u64>, u64);
+
+impl Drop for WhenDropped {
+    fn drop(&mut self) {
+        self.0.push(self.1);
+    }
+}

@@ -1,0 +1,10 @@
+//! The crate against a real Kafka, the one that `KAFKA_BROKERS` names.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+mod dead_letters;
+mod groups;
+mod order;
+mod records;
+mod stop;
+mod support;

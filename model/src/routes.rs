@@ -1,0 +1,13 @@
+//! The internal HTTP routes between our processes.
+
+/// `POST` http-gateway → worker: Discord's interaction, its body unchanged.
+///
+/// Carries [`BOT_ID`] and [`RECEIVED_AT_MS`]. Answers 200 with Discord's interaction response as JSON, or 503 while the
+/// worker is not ready.
+pub const INTERACTIONS: &str = "/interactions";
+
+/// Header: the decimal id of the bot whose interaction it is.
+pub const BOT_ID: &str = "x-bot-id";
+
+/// Header: when the click was received, in milliseconds since 1970.
+pub const RECEIVED_AT_MS: &str = "x-received-at-ms";
