@@ -1,0 +1,21 @@
+//! A local Discord: gateway, REST, signed interactions and a page, with readable state and injectable faults
+
+pub mod check;
+mod control;
+mod error;
+pub mod gateway;
+pub mod interactions;
+pub mod ledger;
+pub mod openapi;
+mod page;
+mod people;
+pub mod permissions;
+mod rest;
+pub mod seed;
+pub mod sim;
+pub mod snowflake;
+pub mod state;
+
+pub use error::ApiError;
+pub use rest::{RestFault, RestFaults, RestMatch};
+pub use sim::Sim;
