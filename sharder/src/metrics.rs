@@ -1,0 +1,70 @@
+//! What the sharder counts.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+/// The counters of one process, shared by its shards.
+#[derive(Clone)]
+pub struct Metrics {
+    /// `gateway_events_total{type}`: dispatches received.
+    pub events: IntCounterVec,
+    /// `gateway_seq_unacked`: dispatches received and not yet acknowledged by Kafka.
+    pub unacked: IntGauge,
+    /// `gateway_resumes_total`: sessions resumed.
+    pub resumes: IntCounter,
+    /// `gateway_identifies_total`: sessions started.
+    pub identifies: IntCounter,
+    /// `gateway_disconnects_total{code}`: connections closed, by either side.
+    pub disconnects: IntCounterVec,
+    /// `gateway_shards{state}`: how many shards are in which state.
+    pub shards: IntGaugeVec,
+    /// `gateway_stalls_total`: how often reading stopped because Kafka did not keep up.
+    pub stalls: IntCounter,
+    /// `gateway_resends_total`: events sent to Kafka again because it did not take them.
+    pub resends: IntCounter,
+    /// `gateway_events_refused_total`: events that are too large for Kafka, and lost.
+    pub refused: IntCounter,
+    /// `gateway_frames_malformed_total`: frames that are no gateway messages.
+    pub malformed: IntCounter,
+    /// `gateway_sequence_gaps_total`: sequences that Discord skipped.
+    pub gaps: IntCounter,
+    /// `gateway_session_saves_total{result}`: positions written to Redis.
+    pub saves: IntCounterVec,
+}
+
+impl Metrics {
+    /// Registers the counters.
+    ///
+    /// # Errors
+    ///
+    /// When one of the names is registered already.
+    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let counters = |name: &str, help: &str, label: &str| {
+            let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(counters.clone()))?;
+            Ok::<_, prometheus::Error>(counters)
+        };
+        let unacked = IntGauge::new("gateway_seq_unacked", "Events received and not yet acknowledged by Kafka")?;
+        registry.register(Box::new(unacked.clone()))?;
+        let shards = IntGaugeVec::new(Opts::new("gateway_shards", "Shards by state"), &["state"])?;
+        registry.register(Box::new(shards.clone()))?;
+        Ok(Self {
+            events: counters("gateway_events_total", "Dispatches received, by type", "type")?,
+            unacked,
+            resumes: counter("gateway_resumes_total", "Sessions resumed")?,
+            identifies: counter("gateway_identifies_total", "Sessions started")?,
+            disconnects: counters("gateway_disconnects_total", "Connections closed, by close code", "code")?,
+            shards,
+            stalls: counter("gateway_stalls_total", "Times that reading stopped because Kafka did not keep up")?,
+            resends: counter("gateway_resends_total", "Events sent to Kafka again because it did not take them")?,
+            refused: counter("gateway_events_refused_total", "Events too large for Kafka, which are lost")?,
+            malformed: counter("gateway_frames_malformed_total", "Frames that are no gateway messages")?,
+            gaps: counter("gateway_sequence_gaps_total", "Sequences that Discord skipped")?,
+            saves: counters("gateway_session_saves_total", "Positions written to Redis, by result", "result")?,
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! From a shard to Kafka: sends, collects every answer, sends again what Kafka did not take.
+
+use std::{collections::VecDeque, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+
+use common::backoff;
+use event_stream::{Delivery, Error, GatewayEvents, Producer};
+use futures_util::FutureExt;
+use model::topics::GatewayEvent;
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    metrics::Metrics,
+    readiness::Shared,
+    sessions::GatewaySession,
+    window::{Limits, Position, Ticket, Window},
+};
+
+/// How long a full queue of the producer is left alone.
+const QUEUE_FULL_WAIT: Duration = Duration::from_millis(20);
+/// How long Kafka may take to answer before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The events of one shard that are on their way to Kafka.
+pub struct Outbox {
+    producer: Producer,
+    window: Window<GatewayEvent>,
+    /// The answers awaited, in the order of sending. Only the front is polled: the position waits for it anyway.
+    deliveries: VecDeque<(Ticket, Delivery)>,
+    /// When the front began to be awaited.
+    awaited_since: Instant,
+    /// Nothing is sent before.
+    hold: Option<Instant>,
+    waits: Waits,
+    shard: u32,
+    kafka: Shared,
+    /// Whether Kafka was reported as away.
+    away: bool,
+    metrics: Metrics,
+}
+
+type Waits = Box<dyn Iterator<Item = Duration> + Send>;
+
+impl Outbox {
+    /// An empty outbox of a shard whose session starts at a persisted position, or at none.
+    #[must_use]
+    pub fn new(
+        shard: u32,
+        producer: Producer,
+        limits: Limits,
+        position: Option<Position>,
+        kafka: Shared,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            producer,
+            window: Window::new(limits, position),
+            deliveries: VecDeque::new(),
+            awaited_since: Instant::now(),
+            hold: None,
+            waits: waits(),
+            shard,
+            kafka,
+            away: false,
+            metrics,
+        }
+    }
+
+    /// Takes in a received event and sends it, if nothing is held back.
+    pub fn push(&mut self, event: GatewayEvent) {
+        let (sequence, bytes) = (event.sequence, event.payload.len());
+        self.window.push(event, sequence, bytes);
+        self.metrics.unacked.inc();
+        self.send();
+    }
+
+    /// Sends what waits and takes in what Kafka answers. Returns after answers, and never while there are none to come.
+    ///
+    /// Cancel safe: an answer is either taken in whole or still there.
+    pub async fn progress(&mut self) {
+        loop {
+            self.send();
+            let patience = self.awaited_since + PATIENCE;
+            tokio::select! {
+                biased;
+                (ticket, answer) = front(&mut self.deliveries) => {
+                    self.settle(ticket, answer);
+                    // Answers come in batches: the ones that are there are taken in at once.
+                    while let Some((ticket, answer)) = front(&mut self.deliveries).now_or_never() {
+                        self.settle(ticket, answer);
+                    }
+                    self.send();
+                    return;
+                }
+                () = sleep_until(self.hold.unwrap_or(patience)), if self.hold.is_some() => self.hold = None,
+                () = sleep_until(patience), if !self.deliveries.is_empty() && !self.away => {
+                    self.report_away(&format!("no acknowledgement for {} s", PATIENCE.as_secs()));
+                }
+            }
+        }
+    }
+
+    /// Every event from now on belongs to this session.
+    pub fn begin_session(&mut self, session: Arc<GatewaySession>) {
+        self.window.begin_session(session);
+    }
+
+    /// Discord ended the session.
+    pub fn end_session(&mut self) {
+        self.window.end_session();
+    }
+
+    /// The session that events now belong to.
+    #[must_use]
+    pub fn session(&self) -> Option<&Arc<GatewaySession>> {
+        self.window.session()
+    }
+
+    /// What may be persisted now.
+    #[must_use]
+    pub fn position(&self) -> Option<&Position> {
+        self.window.position()
+    }
+
+    /// How many events are unacknowledged.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.window.len()
+    }
+
+    /// Whether Kafka has everything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.window.is_empty()
+    }
+
+    /// Whether nothing more should be received.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.window.is_full()
+    }
+
+    /// Whether even the reserve for keeping a stalled connection alive is used up.
+    #[must_use]
+    pub fn is_overfull(&self) -> bool {
+        self.window.is_overfull()
+    }
+
+    /// Hands to the producer what waits, until it takes no more.
+    fn send(&mut self) {
+        if self.hold.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        while let Some((ticket, event)) = self.window.next_to_send() {
+            match self.producer.enqueue::<GatewayEvents>(event) {
+                Ok(delivery) => {
+                    if self.deliveries.is_empty() {
+                        self.awaited_since = Instant::now();
+                    }
+                    self.deliveries.push_back((ticket, delivery));
+                    self.window.sent(ticket);
+                }
+                Err(Error::QueueFull) => {
+                    self.hold = Some(Instant::now() + QUEUE_FULL_WAIT);
+                    return;
+                }
+                Err(error @ Error::TooLarge { .. }) => {
+                    // Waiting would not make it smaller, and everything behind it would wait too.
+                    let kind = &event.kind;
+                    tracing::error!(shard = self.shard, kind, "an event {kind} is lost, Kafka cannot take it: {error}");
+                    self.metrics.refused.inc();
+                    self.window.sent(ticket);
+                    self.acknowledge(ticket);
+                }
+                Err(error) => {
+                    self.back_off();
+                    self.report_away(&format!("{:#}", anyhow::Error::from(error)));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, ticket: Ticket, answer: <Delivery as Future>::Output) {
+        self.awaited_since = Instant::now();
+        match answer {
+            Ok(_acked) => {
+                self.acknowledge(ticket);
+                self.hold = None;
+                if std::mem::take(&mut self.away) {
+                    self.waits = waits();
+                    self.kafka.up(self.shard);
+                    tracing::info!(shard = self.shard, "Kafka takes the events of shard {} again", self.shard);
+                }
+            }
+            Err(error) => {
+                self.metrics.resends.inc();
+                self.window.failed(ticket);
+                self.back_off();
+                self.report_away(&format!("{:#}", anyhow::Error::from(error)));
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, ticket: Ticket) {
+        let before = self.window.len();
+        self.window.acknowledged(ticket);
+        self.metrics.unacked.sub(signed(before - self.window.len()));
+    }
+
+    /// The failures of one batch wait once.
+    fn back_off(&mut self) {
+        if self.hold.is_none() {
+            self.hold = self.waits.next().map(|wait| Instant::now() + wait);
+        }
+    }
+
+    fn report_away(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.away, true) {
+            tracing::warn!(
+                shard = self.shard,
+                unacked = self.len(),
+                "Kafka does not take the events of shard {}, they are kept and sent again: {reason}",
+                self.shard
+            );
+            self.kafka.down(self.shard, reason.to_owned());
+        }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.metrics.unacked.sub(signed(self.len()));
+    }
+}
+
+/// The answer to what was sent first, taken off the queue.
+async fn front(deliveries: &mut VecDeque<(Ticket, Delivery)>) -> (Ticket, <Delivery as Future>::Output) {
+    poll_fn(|cx| {
+        let Some((ticket, delivery)) = deliveries.front_mut() else {
+            return Poll::Pending;
+        };
+        let (ticket, polled) = (*ticket, Pin::new(delivery).poll(cx));
+        polled.map(|answer| {
+            deliveries.pop_front();
+            (ticket, answer)
+        })
+    })
+    .await
+}
+
+fn waits() -> Waits {
+    Box::new(backoff::exponential(Duration::from_millis(100), Duration::from_secs(2)))
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

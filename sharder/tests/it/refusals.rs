@@ -1,0 +1,49 @@
+//! What no retry can cure ends the sharder, with the cause and the remedy.
+
+use secrecy::SecretString;
+use sharder::Config;
+
+use crate::harness::{House, Sharder};
+
+#[track_caller]
+fn says(error: &anyhow::Error, words: &[&str]) {
+    let text = format!("{error:#}");
+    for word in words {
+        assert!(text.contains(word), "{word:?} is missing: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_named() {
+    let house = House::build().await;
+    let mut sharder = Sharder::start(Config { token: SecretString::from("wrong"), ..house.config() }).await;
+    says(&sharder.ended().await.unwrap_err(), &["SHARDER_TOKEN", "401"]);
+}
+
+#[tokio::test]
+async fn a_token_that_is_reset_later_is_named() {
+    let house = House::build().await;
+    let mut sharder = house.start().await;
+    house.sim.write(|state| {
+        let bot = state.users.get_mut(&house.seed.application.cast()).unwrap();
+        bot.token = "another".to_owned();
+        state.sessions.disconnect_bots(None);
+    });
+    says(&sharder.ended().await.unwrap_err(), &["4004", "SHARDER_TOKEN", "developer portal"]);
+}
+
+#[tokio::test]
+async fn an_intent_that_is_not_enabled_is_named_and_can_be_left_out() {
+    let house = House::build().await;
+    house.sim.write(|state| state.applications.get_mut(&house.seed.application).unwrap().privileged_intents = 0);
+    let mut sharder = Sharder::start(house.config()).await;
+    says(
+        &sharder.ended().await.unwrap_err(),
+        &["4014", "MESSAGE_CONTENT", "developer portal", "GATEWAY_MESSAGE_CONTENT=false"],
+    );
+
+    let sharder = Sharder::start(Config { message_content: false, ..house.config() }).await;
+    sharder.until("/readyz", "ready").await;
+    house.all_in_kafka().await;
+    sharder.stop().await.unwrap();
+}

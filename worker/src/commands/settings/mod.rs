@@ -1,0 +1,3 @@
+//! Commands on a guild's settings.
+
+pub mod setup;

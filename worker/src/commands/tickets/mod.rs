@@ -1,0 +1,5 @@
+//! Commands on tickets.
+
+pub mod claim;
+pub mod close;
+pub mod open;

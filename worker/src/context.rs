@@ -1,0 +1,83 @@
+//! What every handler is given first.
+
+use std::sync::Arc;
+
+use common::{clock::Clock, discord};
+use database::Database;
+use serde::Deserialize;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use twilight_http::request::TryIntoRequest;
+use twilight_model::id::{
+    Id,
+    marker::{ApplicationMarker, UserMarker},
+};
+
+use crate::metrics::Metrics;
+
+/// The worker's state, cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// Tickets, panels and settings.
+    pub db: Database,
+    /// Discord as our bot sees it.
+    pub discord: discord::Discord,
+    /// Our bot. Its user and its application have the same id.
+    pub bot: Id<ApplicationMarker>,
+    /// The wall time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Work that outlives the request that began it; the stop waits for it.
+    pub tasks: TaskTracker,
+    /// Wakes the reconciler before its time.
+    pub wake: Arc<Notify>,
+}
+
+impl Context {
+    /// The user that our bot is.
+    #[must_use]
+    pub fn bot_user(&self) -> Id<UserMarker> {
+        self.bot.cast()
+    }
+
+    /// Sends a request that makes something, and reads the id of what was made: nothing else in the answer can fail us.
+    ///
+    /// # Errors
+    ///
+    /// As Discord refuses.
+    pub fn create<R, M>(&self, request: R) -> impl Future<Output = Result<Id<M>, discord::Error>> + Send + use<'_, R, M>
+    where
+        R: TryIntoRequest,
+        M: Send,
+    {
+        let request = request.try_into_request().map_err(|error| discord::Error::Request(error.into()));
+        async move {
+            let request = request?;
+            let route = request.path().to_owned();
+            let body = self.discord.raw(request).await?;
+            serde_json::from_slice::<Made<M>>(&body)
+                .map(|made| made.id)
+                .map_err(|source| discord::Error::Decode { route, source })
+        }
+    }
+
+    /// Sends a request whose answer nobody reads.
+    ///
+    /// # Errors
+    ///
+    /// As Discord refuses.
+    pub fn send<R: TryIntoRequest>(
+        &self,
+        request: R,
+    ) -> impl Future<Output = Result<(), discord::Error>> + Send + use<'_, R> {
+        let request = request.try_into_request().map_err(|error| discord::Error::Request(error.into()));
+        async move { self.discord.raw(request?).await.map(drop) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "")]
+struct Made<M> {
+    id: Id<M>,
+}

@@ -1,0 +1,144 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod context;
+mod metrics;
+
+pub mod action;
+pub mod commands;
+pub mod components;
+pub mod events;
+pub mod modals;
+pub mod setup;
+pub mod tickets;
+
+pub mod answer;
+pub mod dispatch;
+mod error;
+pub mod interaction;
+mod limits;
+mod refused;
+pub mod register;
+pub mod reply;
+pub mod routes;
+pub mod text;
+
+#[cfg(test)]
+mod registry;
+#[cfg(test)]
+mod testing;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use common::{clock::Clock, discord::Discord, service::Service};
+use database::Database;
+use event_stream::{Consumer, GatewayEvents, LateInteractions, Producer, Profile, ensure_topics};
+use serde::Deserialize;
+use tokio_util::task::TaskTracker;
+use twilight_model::id::{Id, marker::ApplicationMarker};
+
+use self::refused::{Failure, failure};
+pub use self::{
+    config::Config,
+    context::Context,
+    error::{CommandError, Refusal},
+    metrics::Metrics,
+};
+
+/// Gateway events handled at once; each takes a connection to the database for a moment.
+const EVENTS_AT_ONCE: usize = 64;
+
+/// Late clicks handled at once; each may wait for Discord.
+const CLICKS_AT_ONCE: usize = 256;
+
+/// Runs the worker until the stop.
+///
+/// # Errors
+///
+/// When it cannot listen, or one of its tasks fails.
+pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
+    let http = service.http(config.server_addr).await?;
+    let discord = Discord::new(&config.discord, config.token).context("make the discord client")?;
+    discord.register_metrics(service.metrics()).context("register discord's metrics")?;
+    let metrics = Metrics::register(service.metrics()).context("register the metrics")?;
+    let db = service.connect("postgres", || Database::connect(&config.database)).await?;
+    db.migrate().await.context("migrate the ticket database")?;
+    let kafka = &config.kafka;
+    let name = service.name();
+    let (events, clicks) = service
+        .connect("kafka", || async {
+            ensure_topics(kafka).await?;
+            let dead_letters = Producer::connect(kafka, name, Profile::Interactive).await?;
+            let events = Consumer::<GatewayEvents>::connect(kafka, name, &dead_letters).await?;
+            let clicks = Consumer::<LateInteractions>::connect(kafka, name, &dead_letters).await?;
+            Ok::<_, event_stream::Error>((events, clicks))
+        })
+        .await?;
+    events.register(service.metrics()).context("register the metrics of events")?;
+    clicks.register(service.metrics()).context("register the metrics of clicks")?;
+    let bot = match config.bot {
+        Some(bot) => bot,
+        None => ask(&service, || own_id(&discord)).await?.context("ask discord for the bot's id")?,
+    };
+    let cx =
+        Context { db, discord, bot, clock: Clock::system(), metrics, tasks: TaskTracker::new(), wake: Arc::default() };
+    if let Err(error) = ask(&service, || register::register(&cx)).await? {
+        anyhow::ensure!(error.status() != Some(401), "discord refuses the bot's token: {error}");
+        // Those that Discord has may do; it allows 200 new ones a day.
+        tracing::error!("discord does not take our commands: {error}");
+    }
+
+    http.serve(routes::router(cx.clone()));
+    service.spawn("events", {
+        let (cx, stop) = (cx.clone(), service.shutdown());
+        async move {
+            let handler = move |event, _| {
+                let cx = cx.clone();
+                async move { events::handle(&cx, &event).await }
+            };
+            events.run(stop, EVENTS_AT_ONCE, handler).await.context("consume gateway events")
+        }
+    });
+    service.spawn("late clicks", {
+        let (cx, stop) = (cx.clone(), service.shutdown());
+        async move {
+            let handler = move |late, _| {
+                let cx = cx.clone();
+                async move { answer::late::answer(&cx, &late).await }
+            };
+            clicks.run(stop, CLICKS_AT_ONCE, handler).await.context("consume late interactions")
+        }
+    });
+    service.spawn("reconciler", tickets::reconcile::run(cx.clone(), service.clone()));
+
+    let outcome = service.finished().await;
+    // Nobody begins work any more; what runs may end in the time that the stop leaves.
+    cx.tasks.close();
+    service.hard_stop().run_until_cancelled(cx.tasks.wait()).await;
+    outcome
+}
+
+/// Asks Discord until it answers, one way or another.
+async fn ask<T, F>(service: &Service, question: impl Fn() -> F) -> anyhow::Result<Result<T, common::discord::Error>>
+where
+    F: Future<Output = Result<T, common::discord::Error>>,
+{
+    let attempt = || async {
+        match question().await {
+            Err(error) if failure(&error) == Failure::Later => Err(error),
+            answered => Ok(answered),
+        }
+    };
+    service.connect("discord", attempt).await
+}
+
+/// The bot's own id; its application has the same.
+async fn own_id(discord: &Discord) -> Result<Id<ApplicationMarker>, common::discord::Error> {
+    #[derive(Deserialize)]
+    struct User {
+        id: Id<ApplicationMarker>,
+    }
+    let user: User = discord.get_json("users/@me").await?;
+    Ok(user.id)
+}

@@ -1,0 +1,10 @@
+//! What is done with tickets: rules, Discord calls and database, without interaction types except who asks.
+
+pub mod capture;
+pub mod channel;
+pub mod claim;
+pub mod close;
+pub mod find;
+pub mod open;
+pub mod reconcile;
+pub mod transcript;

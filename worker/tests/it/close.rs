@@ -1,0 +1,177 @@
+use discord_sim::RestFault;
+use model::{TicketEvent, TicketState};
+use serde_json::json;
+
+use crate::house::{House, option};
+
+#[tokio::test]
+async fn close_asks_and_then_posts_the_transcript_and_deletes_the_channel() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    house.sim.write(|state| state.say(channel, seed.member, "my save is gone"));
+    house.sim.write(|state| state.say(channel, seed.staff, "we will look"));
+    house.press_for_text(seed.staff, channel, "t1:claim:1").await;
+
+    let question = house.press_for_text(seed.member, channel, "t1:close:1").await;
+    assert!(question.starts_with("Close this ticket?"), "{question}");
+    assert_eq!(house.ticket(1).await.state, TicketState::Open);
+    let answer = house.press(seed.member, channel, "t1:close-yes:1").await.acknowledged.unwrap();
+    assert_eq!((answer.kind, &answer.data["content"]), (7, &"Closing ticket…".into()));
+
+    let ticket = house.ticket_in(1, TicketState::Closed).await;
+    assert_eq!(ticket.closed_by, Some(seed.member));
+    assert!(house.ticket_channels().is_empty());
+    let (notice, text) = house.transcripts().await.pop().unwrap();
+    assert_eq!(notice.attachments[0].filename, "transcript-ticket-0001.txt");
+    assert_eq!(notice.embeds[0]["title"], "Ticket 1 closed");
+    assert!(text.contains(&format!("Mia ({})\n    my save is gone\n", seed.member)), "{text}");
+    assert!(text.contains("    we will look\n"), "{text}");
+    assert!(text.contains(&format!("Claimed by: Sam ({})", seed.staff)), "{text}");
+    assert!(text.contains("Messages: 4\n"), "{text}");
+    let events = house.cx.db.events().list(ticket.key).await.unwrap();
+    assert_eq!(events.last().unwrap().event, TicketEvent::Closed);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn cancel_leaves_the_ticket_open() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    house.press(seed.member, channel, "t1:close:1").await;
+    let answer = house.press(seed.member, channel, "t1:close-no").await.acknowledged.unwrap();
+    assert_eq!(answer.data["content"], "The ticket stays open.");
+    assert_eq!(answer.data["components"], json!([]));
+    assert_eq!(house.ticket(1).await.state, TicketState::Open);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_form_asks_for_the_reason() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    house.press(seed.staff, channel, "t1:close:1").await;
+    let form = house.press(seed.staff, channel, "t1:close-reason:1").await;
+    assert_eq!(form.acknowledged.as_ref().unwrap().kind, 9);
+    let submitted = house.sim.submit(form.id, &[("reason", "  solved by\na patch ")]).unwrap();
+    let answer = house.sim.answered(submitted).await.acknowledged.unwrap();
+    assert_eq!(answer.data["content"], "Closing ticket…");
+    let ticket = house.ticket_in(1, TicketState::Closed).await;
+    assert_eq!(ticket.close_reason.as_deref(), Some("solved by\na patch"));
+    let (notice, text) = house.transcripts().await.pop().unwrap();
+    assert!(json!(notice.embeds).to_string().contains("solved by\\na patch"));
+    assert!(text.contains("Reason: solved by\n    a patch\n"), "{text}");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn close_suggests_frequent_reasons_to_those_who_may_close() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    let answer = house.command(seed.staff, channel, "close", option("reason", "Solved")).await;
+    assert_eq!(answer.content, "Closing ticket…");
+    house.ticket_in(1, TicketState::Closed).await;
+
+    house.open_as(seed.member).await;
+    let channel = house.ticket(2).await.channel.unwrap();
+    let typing = json!([{ "name": "reason", "type": 3, "value": "so", "focused": true }]);
+    for (user, expected) in [(seed.member, json!([{"name": "Solved", "value": "Solved"}])), (seed.admin, json!([]))] {
+        let channel = if user == seed.admin { seed.general } else { channel };
+        let id = house.sim.autocomplete(user, channel, "close", &typing).unwrap();
+        let answer = house.sim.answered(id).await.acknowledged.unwrap();
+        assert_eq!((answer.kind, &answer.data["choices"]), (8, &expected));
+    }
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn close_outside_a_ticket_says_where_to_use_it() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let answer = house.command(seed.admin, seed.general, "close", json!([])).await;
+    assert!(answer.content.starts_with("This channel is not a ticket."), "{}", answer.content);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn two_who_close_at_once_close_it_once() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    let (one, other) = tokio::join!(
+        house.command(seed.member, channel, "close", json!([])),
+        house.command(seed.staff, channel, "close", json!([])),
+    );
+    let mut answers = [one.content, other.content];
+    answers.sort_unstable();
+    assert_eq!(answers, ["Closing ticket…", "This ticket is being closed already."]);
+    house.ticket_in(1, TicketState::Closed).await;
+    assert_eq!(house.transcripts().await.len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_transcript_channel_that_is_gone_does_not_stop_the_closing() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let transcripts = house.settings().await.transcript_channel.unwrap();
+    let channel = house.opened().await.channel.unwrap();
+    house.sim.write(|state| state.remove_channel(transcripts));
+    house.command(seed.member, channel, "close", json!([])).await;
+    let ticket = house.ticket_in(1, TicketState::Closed).await;
+    assert_eq!(house.cx.db.messages().list(ticket.key).await.unwrap().len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_may_not_be_deleted_says_so_and_is_tried_again_later() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    house.fail("DELETE", "/channels/{channel_id}", RestFault::Refuse(403, 50013));
+    house.command(seed.staff, channel, "close", json!([])).await;
+    house
+        .sim
+        .wait_for("the bot to tell the staff", |state| {
+            state.find_message(channel, |message| message.content.contains("may not delete its channel")).map(|_| ())
+        })
+        .await;
+    house.cx.tasks.close();
+    house.cx.tasks.wait().await;
+    house.end_lease(1).await;
+    worker::tickets::reconcile::pass(&house.cx).await.unwrap();
+    assert_eq!(house.ticket(1).await.state, TicketState::Closed);
+    assert_eq!(house.transcripts().await.len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_long_ticket_is_swept_to_its_beginning_and_what_is_gone_is_marked() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let ticket = house.opened().await;
+    let channel = ticket.channel.unwrap();
+    house.sim.write(|state| {
+        for number in 0..250 {
+            state.say(channel, seed.member, &format!("line {number}"));
+        }
+    });
+    // Captured live, and deleted while nobody listened.
+    let mut lost = house.messages(channel)[3].clone();
+    lost.content = "gone".to_owned();
+    let frame = house.sim.read(|state| state.message_event_json(&lost));
+    crate::events::handle(&house, "MESSAGE_CREATE", &frame).await;
+    house.sim.write(|state| state.remove_message(channel, lost.id));
+
+    house.command(seed.member, channel, "close", json!([])).await;
+    house.ticket_in(1, TicketState::Closed).await;
+    let messages = house.cx.db.messages().list(ticket.key).await.unwrap();
+    assert_eq!(messages.len(), 251);
+    let deleted: Vec<_> = messages.iter().filter(|message| message.deleted_at.is_some()).collect();
+    assert_eq!(deleted.len(), 1);
+    assert_eq!(deleted[0].content, "gone");
+    house.leave().await;
+}

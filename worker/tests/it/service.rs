@@ -1,0 +1,152 @@
+use std::net::SocketAddr;
+
+use axum::{Json, Router, routing::post};
+use common::{discord::DiscordConfig, service::Service};
+use database::DatabaseConfig;
+use discord_sim::{RestFault, RestMatch};
+use event_stream::{GatewayEvents, LateInteractions, ensure_topics, testing};
+use model::topics::LateInteraction;
+use serde_json::json;
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+use twilight_model::id::{Id, marker::InteractionMarker};
+use worker::Config;
+
+use crate::{
+    events::event,
+    house::{House, PATIENCE},
+};
+
+/// The worker as a process runs it, in the same house.
+struct Running {
+    house: House,
+    addr: SocketAddr,
+    kafka: event_stream::KafkaConfig,
+    producer: event_stream::Producer,
+    service: Service,
+    worker: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    async fn start() -> Running {
+        Running::start_in(House::furnished().await).await
+    }
+
+    async fn start_in(house: House) -> Running {
+        let kafka = testing::config();
+        ensure_topics(&kafka).await.unwrap();
+        let producer = testing::producer(&kafka).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let service = Service::for_test("worker").with_listener(listener);
+        let config = Config {
+            server_addr: addr,
+            token: house.seed.token(&house.sim).into(),
+            bot: None,
+            database: DatabaseConfig { uri: house.scratch.uri.clone(), threads: 4 },
+            kafka: kafka.clone(),
+            discord: DiscordConfig { api_url: house.sim.api_url().parse().unwrap() },
+        };
+        let worker = tokio::spawn(worker::run(config, service.clone()));
+        Running { house, addr, kafka, producer, service, worker }
+    }
+
+    async fn stop(self) {
+        self.service.stop();
+        let ended = tokio::time::timeout(PATIENCE, self.worker).await.expect("the worker stops");
+        ended.unwrap().unwrap();
+        for topic in [&self.kafka.events_topic, &self.kafka.interactions_topic] {
+            let dead = testing::read_raw(&self.kafka, &testing::dead_letters_of(topic)).await.unwrap();
+            assert!(dead.is_empty(), "{dead:?}");
+        }
+        self.house.leave().await;
+    }
+
+    fn payload(&self, id: Id<InteractionMarker>) -> serde_json::Value {
+        self.house.sim.read(|state| state.interactions[&id].payload.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_click_by_the_gateway_is_answered_by_callback_once() {
+    let running = Running::start().await;
+    let (house, seed) = (&running.house, running.house.seed);
+    house.set_endpoint(None);
+    let click = house.click(seed.member, seed.support, "t1:open:1");
+    let created = event(house, "INTERACTION_CREATE", &running.payload(click));
+    for _ in 0..2 {
+        running.producer.send::<GatewayEvents>(&created).await.unwrap();
+    }
+    // The first event may come too late for Discord while the consumer joins its group; then it is dropped.
+    let answered = house.sim.answered(click).await;
+    let text = if answered.failed {
+        let again = house.click(seed.member, seed.support, "t1:open:1");
+        let created = event(house, "INTERACTION_CREATE", &running.payload(again));
+        running.producer.send::<GatewayEvents>(&created).await.unwrap();
+        house.sim.response(again).await.content
+    } else {
+        house.sim.response(click).await.content
+    };
+    assert!(text.starts_with("Ticket opened"), "{text}");
+    assert_eq!(house.ticket_channels().len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_late_click_is_finished_in_the_place_of_its_deferral() {
+    let running = Running::start().await;
+    let (house, seed) = (&running.house, running.house.seed);
+    // As http-gateway answers when no worker does.
+    let gateway = Router::new().route("/", post(async || Json(json!({"type": 5, "data": {"flags": 64}}))));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, gateway).await });
+    house.set_endpoint(Some(endpoint));
+
+    let click = house.click(seed.member, seed.support, "t1:open:1");
+    let late = |id| LateInteraction {
+        bot: seed.application,
+        interaction: id,
+        guild: Some(seed.guild),
+        received_at: OffsetDateTime::now_utc(),
+        payload: running.payload(id).to_string().into(),
+    };
+    for _ in 0..2 {
+        running.producer.send::<LateInteractions>(&late(click)).await.unwrap();
+    }
+    let answer = house.sim.response(click).await.content;
+    assert!(answer.starts_with("Ticket opened"), "{answer}");
+
+    let channel = house.ticket(1).await.channel.unwrap();
+    let ask = house.click(seed.member, channel, "t1:close:1");
+    running.producer.send::<LateInteractions>(&late(ask)).await.unwrap();
+    house.sim.response(ask).await;
+    let form = house.click(seed.member, channel, "t1:close-reason:1");
+    running.producer.send::<LateInteractions>(&late(form)).await.unwrap();
+    assert_eq!(house.sim.response(form).await.content, "That took too long. Please press again.");
+    assert_eq!(house.ticket_channels().len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn it_waits_for_discord_and_is_ready_then() {
+    let house = House::furnished().await;
+    house.sim.write(|state| {
+        let template = "/applications/{application_id}/commands";
+        let away = RestMatch { method: "GET", template, times: 5 };
+        state.rest_faults.push((away, RestFault::Refuse(503, 0)));
+    });
+    let running = Running::start_in(house).await;
+    let client = common::http::client("test").unwrap();
+    let ready = format!("http://{}/readyz", running.addr);
+    let becoming = async {
+        while !client.get(&ready).send().await.is_ok_and(|answer| answer.status() == 200) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, becoming).await.expect("it becomes ready");
+    assert!(running.house.sim.read(|state| state.rest_faults.is_empty()));
+    let told = running.house.count("PUT", "/applications/{application_id}/commands");
+    assert_eq!(told, 1, "discord knew the commands already");
+    running.stop().await;
+}
