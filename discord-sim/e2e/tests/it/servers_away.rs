@@ -1,0 +1,41 @@
+use std::{net::SocketAddr, time::Duration};
+
+use e2e::{Interactions, World};
+
+/// Postgres, Redis and Kafka are away when the services start, and come one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn services_wait_for_their_servers_and_recover() {
+    let (world, [postgres, redis, kafka], ops) = World::start_behind_doors().await;
+    // Each waits for what it needs first and says so; nothing exits.
+    wait(ops, 503, &["postgres", "kafka"]).await;
+    postgres.open();
+    wait(ops, 503, &["kafka"]).await;
+    kafka.open();
+    wait(ops, 503, &["redis"]).await;
+    redis.open();
+    wait(ops, 200, &["ready"]).await;
+
+    world.ready(Interactions::ByHttp).await;
+    let panel = world.set_up().await;
+    world.open(world.seed.member, &panel).await;
+    world.finish().await;
+}
+
+/// Waits until `/readyz` answers `status` with every one of `words`.
+async fn wait(ops: SocketAddr, status: u16, words: &[&str]) {
+    let client = reqwest::Client::new();
+    let mut last = String::new();
+    let waiting = async {
+        loop {
+            let answer = client.get(format!("http://{ops}/readyz")).send().await.expect("an answer");
+            let answered = answer.status().as_u16();
+            last = answer.text().await.expect("a text");
+            if answered == status && words.iter().all(|word| last.contains(word)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(discord_sim::sim::PATIENCE * 2, waiting).await;
+    assert!(waited.is_ok(), "waited in vain for {status} with {words:?}; the last answer was {last}");
+}

@@ -1,0 +1,91 @@
+//! The variables of `standalone run`: the services' own, less what one process can find out by itself.
+
+use std::net::SocketAddr;
+
+use common::{
+    config::{Env, FromEnv, Invalid},
+    discord::DiscordConfig,
+    redis::RedisConfig,
+};
+use database::DatabaseConfig;
+use event_stream::KafkaConfig;
+use secrecy::SecretString;
+use sharder::config::ShardRange;
+
+/// The configuration of all services in one process.
+#[derive(Clone)]
+pub struct Config {
+    /// `DISCORD_TOKEN`: the bot's token. Its id and public key are asked from Discord.
+    pub token: SecretString,
+    /// `SERVER_ADDR`: where the http-gateway takes interactions, if Discord is told to send them there.
+    pub server_addr: SocketAddr,
+    /// `METRICS_ADDR`: health and metrics of all services together.
+    pub metrics_addr: Option<SocketAddr>,
+    /// `SHARDER_CLUSTER_SIZE`: shards of the bot, all held here.
+    pub shards: ShardRange,
+    /// `GATEWAY_MESSAGE_CONTENT`: whether the text of messages is asked for.
+    pub message_content: bool,
+    /// Where Discord is.
+    pub discord: DiscordConfig,
+    /// The servers beneath.
+    pub backends: Backends,
+}
+
+/// Postgres, Redis and Kafka.
+#[derive(Clone)]
+pub struct Backends {
+    /// Tickets, panels and settings.
+    pub database: DatabaseConfig,
+    /// Gateway sessions.
+    pub redis: RedisConfig,
+    /// Events.
+    pub kafka: KafkaConfig,
+}
+
+impl FromEnv for Config {
+    fn from_env(env: &mut Env) -> Result<Self, Invalid> {
+        let token = env.var("DISCORD_TOKEN").about("the bot's token, from its page in the developer portal").secret();
+        let server_addr = env
+            .var("SERVER_ADDR")
+            .about(
+                "where to take interactions by HTTP; without an endpoint URL in the portal they come over the gateway",
+            )
+            .default("127.0.0.1:8080")
+            .required();
+        let metrics_addr = env
+            .var("METRICS_ADDR")
+            .about("where to serve health and metrics of all services")
+            .example("127.0.0.1:9091")
+            .optional();
+        let shards = env
+            .var("SHARDER_CLUSTER_SIZE")
+            .about("shards of the bot, one for up to 2,500 guilds; all are held here")
+            .default("1")
+            .required_as("a number from 1", |text| ShardRange::new(0, 1, text.parse().ok()?));
+        let message_content = env
+            .var("GATEWAY_MESSAGE_CONTENT")
+            .about("whether to ask for the privileged intent MESSAGE_CONTENT; without it transcripts lack texts")
+            .default("true")
+            .required();
+        let discord = DiscordConfig::from_env(env);
+        let backends = Backends::from_env(env);
+        Ok(Self {
+            token: token?,
+            server_addr: server_addr?,
+            metrics_addr: metrics_addr?,
+            shards: shards?,
+            message_content: message_content?,
+            discord: discord?,
+            backends: backends?,
+        })
+    }
+}
+
+impl FromEnv for Backends {
+    fn from_env(env: &mut Env) -> Result<Self, Invalid> {
+        let database = DatabaseConfig::from_env(env);
+        let redis = RedisConfig::from_env(env);
+        let kafka = KafkaConfig::from_env(env);
+        Ok(Self { database: database?, redis: redis?, kafka: kafka? })
+    }
+}

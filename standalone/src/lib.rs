@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+pub mod cli;
+pub mod config;
+pub mod run;
+
+pub mod demo;
+pub mod settings;
+
+pub use config::Config;
+pub use run::run;
