@@ -38,7 +38,7 @@ can_install_silently() { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
 # install_packages PACKAGE…: `a|b` takes the first that apt knows. Fails with a line that says what a person can do.
 install_packages() {
     [ $# -gt 0 ] || return 0
-    local apt=(apt-get -o DPkg::Lock::Timeout=300 -q -y) wanted=() names="${*%%|*}" package log
+    local apt=(apt-get -o DPkg::Lock::Timeout=300 -q -y) wanted=() as_root=() names="${*%%|*}" package log status=0
     if ! command -v apt-get >/dev/null; then
         say "error: these are missing, and there is no apt-get here to install them: $names"
         return 1
@@ -50,6 +50,7 @@ install_packages() {
             say "error: these are missing, and installing them needs root or sudo. As root: apt-get install $names"
             return 1
         fi
+        as_root=(sudo -n)
         apt=(sudo -n "${apt[@]}")
     fi
     log=$(mktemp)
@@ -60,7 +61,10 @@ install_packages() {
     for package in "$@"; do
         wanted+=("$(first_known "$package")")
     done
-    if ! "${apt[@]}" install --no-install-recommends "${wanted[@]}" </dev/null >"$log" 2>&1; then
+    deny_services
+    "${apt[@]}" install --no-install-recommends "${wanted[@]}" </dev/null >"$log" 2>&1 || status=$?
+    allow_services
+    if [ "$status" != 0 ]; then
         tail -n 20 "$log" >&2
         rm -f "$log"
         say "error: apt-get could not install ${wanted[*]}"
@@ -69,6 +73,16 @@ install_packages() {
     rm -f "$log"
     hash -r
 }
+
+# Debian starts a server as soon as its package is there. We need the programs alone: a server on the usual port would be the machine's from
+# then on. A policy that the machine has already is left as it is.
+deny_services() {
+    services_policy=''
+    [ ! -e /usr/sbin/policy-rc.d ] || return 0
+    services_policy=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$services_policy" >/dev/null && "${as_root[@]}" chmod 755 "$services_policy"
+}
+allow_services() { [ -z "$services_policy" ] || "${as_root[@]}" rm -f "$services_policy"; }
 
 first_known() {
     local choice
@@ -86,4 +100,15 @@ require_rust() {
     command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
     command -v cargo >/dev/null || die "no cargo: install Rust first (https://rustup.rs)"
     cargo --version >/dev/null || die "cargo does not run: see the lines above"
+    build_without_spaces
+}
+
+# librdkafka's configure script fails below a directory with a space in its path: then the build has a place of its own.
+build_without_spaces() {
+    local place="${XDG_CACHE_HOME:-$HOME/.cache}"
+    [[ ${CARGO_TARGET_DIR:-$root} == *[[:space:]]* ]] || return 0
+    [[ $place != *[[:space:]]* ]] || place=/var/tmp
+    CARGO_TARGET_DIR="$place/tickets-$(id -u)-$(cksum <<<"$root" | cut -d ' ' -f 1)"
+    export CARGO_TARGET_DIR
+    say "the path of this checkout has a space, which librdkafka's build cannot bear: building in $CARGO_TARGET_DIR"
 }
