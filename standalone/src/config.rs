@@ -55,7 +55,7 @@ impl FromEnv for Config {
         let metrics_addr = env
             .var("METRICS_ADDR")
             .about("where to serve health and metrics of all services")
-            .example("127.0.0.1:9091")
+            .default("127.0.0.1:9091")
             .optional();
         let shards = env
             .var("SHARDER_CLUSTER_SIZE")

@@ -1,7 +1,10 @@
 //! `standalone demo`: all services against a local Discord with a seeded guild, made ready to be clicked.
 #![expect(clippy::print_stdout, reason = "the page's address is what the demo is started for")]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context;
 use common::{
@@ -131,6 +134,10 @@ async fn prepare(sim: Sim, seed: Seed, endpoint: String, service: Service) -> an
                     sim.set_interactions_endpoint(seed.application, &endpoint).await
                 })
                 .await?;
+            // The first click would be put off by services that are not ready.
+            while !service.not_ready().is_empty() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
             let setup = sim
                 .command(seed.admin, seed.support, "setup", &json!([]))
                 .map_err(|error| anyhow::anyhow!("/setup: {}", error.body()))?;

@@ -3,12 +3,17 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
-use common::{discord::Discord, service::Service};
+use common::{
+    discord::{self, Discord},
+    service::Service,
+};
 use http_gateway::signature::PublicKey;
+use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use twilight_model::id::{Id, marker::ApplicationMarker};
 use url::Url;
+use uuid::Uuid;
 
 use crate::Config;
 
@@ -52,7 +57,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// When an address cannot be bound, or the stop comes before Discord answers.
+    /// When an address cannot be bound, Discord refuses the token, or the stop comes before it answers.
     pub async fn make(config: Config, service: &Service) -> anyhow::Result<Self> {
         let gateway_listener = service.listener(config.server_addr).await?;
         let gateway_addr = gateway_listener.local_addr()?;
@@ -60,13 +65,17 @@ impl Plan {
         let worker_addr = worker_listener.local_addr()?;
 
         let discord = Discord::new(&config.discord, config.token.clone()).context("build the Discord client")?;
-        let application = service.connect("discord", || Application::ask(&discord)).await?;
+        let application: Application =
+            discord::ask_json(service, &discord, "applications/@me", "DISCORD_TOKEN").await?;
         let key: Option<PublicKey> = application.verify_key.parse().ok();
 
+        // The worker's port is open to whoever is on this machine; only the http-gateway beside it is to be believed.
+        let shared_key = SecretString::from(Uuid::new_v4().simple().to_string());
         let worker = worker::Config {
             server_addr: worker_addr,
             token: config.token.clone(),
             bot: Some(application.id),
+            shared_key: Some(shared_key.clone()),
             database: config.backends.database,
             kafka: config.backends.kafka.clone(),
             discord: config.discord.clone(),
@@ -76,6 +85,7 @@ impl Plan {
             bot: application.id,
             key: key.context("Discord's public key of this bot is not a valid ed25519 key")?,
             worker: Url::parse(&format!("http://{worker_addr}"))?,
+            shared_key: Some(shared_key),
             kafka: config.backends.kafka.clone(),
         };
         let sharder = sharder::Config {
@@ -131,10 +141,4 @@ impl Sharder {
 struct Application {
     id: Id<ApplicationMarker>,
     verify_key: String,
-}
-
-impl Application {
-    async fn ask(discord: &Discord) -> Result<Self, common::discord::Error> {
-        discord.get_json("applications/@me").await
-    }
 }

@@ -1,4 +1,10 @@
-use std::{collections::BTreeMap, env, fmt, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    ffi::OsString,
+    fmt, fs,
+    path::Path,
+};
 
 use super::{ConfigError, Described, Invalid, Problem, Var};
 
@@ -53,6 +59,8 @@ pub fn read<C: FromEnv>(env: &mut Env) -> Result<C, ConfigError> {
 #[derive(Default)]
 pub struct Env {
     values: BTreeMap<String, String>,
+    /// Variables whose value is no text: a problem of those that are asked for.
+    no_text: BTreeSet<String>,
     problems: Vec<Problem>,
     described: Vec<Described>,
 }
@@ -65,11 +73,7 @@ impl Env {
     pub fn load() -> Env {
         let mut loaded = Env::default();
         loaded.add_file(Path::new(".env"));
-        for (name, value) in env::vars_os() {
-            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
-                loaded.add(name, value, true);
-            }
-        }
+        loaded.add_process(env::vars_os());
         loaded
     }
 
@@ -123,6 +127,12 @@ impl Env {
     /// The error is a sentence that follows the name.
     pub(super) fn lookup(&self, name: &str) -> Result<Option<String>, String> {
         let file_variable = format!("{name}_FILE");
+        if self.no_text.contains(name) {
+            return Err("is not valid UTF-8".to_owned());
+        }
+        if self.no_text.contains(&file_variable) {
+            return Err(format!("cannot be read: {file_variable} is not valid UTF-8"));
+        }
         match (self.values.get(name), self.values.get(&file_variable)) {
             (Some(_), Some(_)) => Err(format!("is set, and {file_variable} too: set only one")),
             (Some(value), None) => Ok(Some(value.clone())),
@@ -135,6 +145,18 @@ impl Env {
                 }
                 Err(error) => Err(format!("cannot be read from the file that {file_variable} names ({path}): {error}")),
             },
+        }
+    }
+
+    fn add_process(&mut self, variables: impl Iterator<Item = (OsString, OsString)>) {
+        // A name that is no text is none of ours.
+        for (name, value) in variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value))) {
+            match value.into_string() {
+                Ok(value) => self.add(name, value, true),
+                Err(_) => {
+                    self.no_text.insert(name);
+                }
+            }
         }
     }
 
@@ -185,7 +207,7 @@ impl fmt::Debug for Env {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{io::Write, os::unix::ffi::OsStringExt};
 
     use secrecy::{ExposeSecret, SecretString};
 
@@ -262,6 +284,22 @@ mod tests {
         assert_eq!(env.lookup("A").unwrap().as_deref(), Some("process"));
         assert_eq!(env.lookup("B").unwrap(), None);
         assert_eq!(env.lookup("C").unwrap().as_deref(), Some("file"));
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_a_problem_of_its_variable_and_of_no_other() {
+        let no_text = || OsString::from_vec(b"hunter2\xff".to_vec());
+        let mut env = Env::from_pairs([("SERVER_ADDR", "127.0.0.1:1")]);
+        env.add_process([("BOT_TOKEN".into(), no_text()), ("SOMEBODY_ELSES".into(), no_text())].into_iter());
+        let error = read::<Two>(&mut env).err().unwrap();
+        assert_eq!(error.problems().len(), 1, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("BOT_TOKEN is not valid UTF-8") && !text.contains("hunter2"), "{text}");
+
+        let mut env = Env::from_pairs([]);
+        env.add_process([("BOT_TOKEN_FILE".into(), no_text())].into_iter());
+        let text = read::<Two>(&mut env).err().unwrap().to_string();
+        assert!(text.contains("BOT_TOKEN_FILE is not valid UTF-8"), "{text}");
     }
 
     #[test]

@@ -48,6 +48,17 @@ pub(super) fn lesson(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Le
     }
 }
 
+/// Whether Discord counts the request among those of which 10,000 in 10 minutes get an address banned.
+///
+/// Those are 401, 403 and 429, save for a 429 with the scope `shared` (Discord's docs, "Invalid Request Limit").
+pub(super) fn counts_as_invalid(status: StatusCode, headers: &HeaderMap) -> bool {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => true,
+        StatusCode::TOO_MANY_REQUESTS => headers.get("x-ratelimit-scope").is_none_or(|scope| scope != "shared"),
+        _ => false,
+    }
+}
+
 /// Discord's refusal, in its own words.
 pub(super) fn refusal(status: StatusCode, body: &[u8], route: &str) -> Error {
     let body = serde_json::from_slice::<Body>(body).unwrap_or_default();
@@ -98,6 +109,23 @@ mod tests {
         check(&[], "", Lesson::Banned(UNSAID_WAIT));
         check(&[("retry-after", "-1")], "", Lesson::Banned(ms(0)));
         check(&[("retry-after", "1e300")], "", Lesson::Banned(UNSAID_WAIT));
+    }
+
+    #[test]
+    fn refusals_count_as_invalid_unless_the_limit_is_shared_with_others() {
+        let shared = [("x-ratelimit-scope".parse().unwrap(), "shared".parse().unwrap())].into_iter().collect();
+        for (status, headers, expected) in [
+            (401, &HeaderMap::new(), true),
+            (403, &HeaderMap::new(), true),
+            (429, &HeaderMap::new(), true),
+            (429, &shared, false),
+            (404, &HeaderMap::new(), false),
+            (500, &HeaderMap::new(), false),
+            (200, &HeaderMap::new(), false),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(counts_as_invalid(status, headers), expected, "{status} {headers:?}");
+        }
     }
 
     #[test]

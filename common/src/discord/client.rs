@@ -1,14 +1,15 @@
 use std::{
     fmt::{self, Write},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use prometheus::{IntCounterVec, Opts, Registry};
-use reqwest::header::HeaderValue;
+use reqwest::{StatusCode, header::HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use tokio::sync::SetOnce;
 use twilight_http::{
     Response,
     request::{Method, Request, RequestBuilder, TryIntoRequest},
@@ -47,7 +48,7 @@ pub(super) struct Shared {
     pub(super) authorization: HeaderValue,
     pub(super) gate: Gate,
     /// The answer that said that the token is not valid.
-    pub(super) dead: OnceLock<DeadToken>,
+    pub(super) dead: SetOnce<DeadToken>,
     pub(super) requests: IntCounterVec,
     builders: twilight_http::Client,
 }
@@ -55,6 +56,20 @@ pub(super) struct Shared {
 pub(super) struct DeadToken {
     pub(super) code: u64,
     pub(super) message: String,
+    pub(super) route: String,
+}
+
+impl DeadToken {
+    /// The answer to a call on `route`.
+    pub(super) fn refusal(&self, route: &str) -> Error {
+        Error::Api {
+            status: StatusCode::UNAUTHORIZED.as_u16(),
+            code: self.code,
+            message: self.message.clone(),
+            errors: None,
+            route: route.to_owned(),
+        }
+    }
 }
 
 impl Discord {
@@ -85,7 +100,7 @@ impl Discord {
                 base: config.api_url.as_str().trim_end_matches('/').to_owned(),
                 authorization,
                 gate: Gate::default(),
-                dead: OnceLock::new(),
+                dead: SetOnce::new(),
                 requests,
                 builders,
             }),
@@ -192,6 +207,12 @@ impl Discord {
     /// Every variant of [`Error`] but [`Error::Decode`].
     pub async fn raw(&self, request: Request) -> Result<Bytes, Error> {
         Ok(self.prepared(Ok(request)).await?.body)
+    }
+
+    /// Waits until Discord does not accept the bot's token (any more), and returns its answer.
+    pub async fn token_refused(&self) -> Error {
+        let dead = self.shared.dead.wait().await;
+        dead.refusal(&dead.route)
     }
 
     /// Builds the request at once, so that the future owes nothing to the builder.

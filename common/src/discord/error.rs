@@ -76,6 +76,17 @@ impl Error {
         }
     }
 
+    /// Whether the same request may go well later: Discord was not reached, took too long, was at a limit, or failed by
+    /// itself.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Api { status, .. } => *status == 429 || *status >= 500,
+            Error::RateLimited { .. } | Error::Deadline { .. } | Error::Transport { .. } => true,
+            Error::Decode { .. } | Error::Request(_) => false,
+        }
+    }
+
     /// Whether the request may have had its effect all the same.
     #[must_use]
     pub fn is_unclear(&self) -> bool {

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,6 +13,13 @@ const CAREFUL: Duration = Duration::from_secs(60);
 
 /// So many remembered routes make a sweep worthwhile.
 const SWEEP_AT: usize = 1024;
+
+/// So many invalid requests within [`INVALID_PERIOD`] close the gate: a quarter of what gets the address banned, because
+/// other processes and bots may share it.
+pub(super) const MOST_INVALID: usize = 2_500;
+
+/// The period over which Discord counts invalid requests.
+const INVALID_PERIOD: Duration = Duration::from_secs(10 * 60);
 
 /// What an answer teaches about limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,6 +49,8 @@ pub(super) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     banned: Option<Instant>,
+    /// When the latest invalid requests were answered, at most [`MOST_INVALID`] of them.
+    invalid: VecDeque<Instant>,
     global: Option<Instant>,
     routes: HashMap<String, Entry>,
 }
@@ -89,6 +98,21 @@ impl Gate {
                 state.close(&route.key, now, wait);
             }
         }
+    }
+
+    /// Remembers an invalid request, answered `now`. Where there are too many it closes the gate as a ban would, until
+    /// the oldest is no longer counted; true when that is news, and not one of many such closings in a row.
+    pub(super) fn count_invalid(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        state.invalid.push_back(now);
+        if state.invalid.len() > MOST_INVALID {
+            state.invalid.pop_front();
+        }
+        let reopens = state.invalid.front().map(|oldest| *oldest + INVALID_PERIOD);
+        let Some(reopens) = reopens.filter(|at| state.invalid.len() == MOST_INVALID && *at > now) else { return false };
+        let news = state.banned.is_none_or(|until| until + INVALID_PERIOD < now);
+        state.banned = state.banned.max(Some(reopens));
+        news
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -177,6 +201,31 @@ mod tests {
         let (gate, now) = (Gate::default(), Instant::now());
         gate.learn(&post_message(1), Lesson::Banned(SECOND), now);
         assert_eq!(gate.closed_until(&callback(), now), Some(now + SECOND));
+    }
+
+    #[test]
+    fn too_many_invalid_requests_close_everything_until_the_oldest_is_no_longer_counted() {
+        let (gate, start) = (Gate::default(), Instant::now());
+        for second in 1..u32::try_from(MOST_INVALID).unwrap() {
+            assert!(!gate.count_invalid(start + second * SECOND / 10));
+        }
+        let now = start + 400 * SECOND;
+        assert_eq!(gate.closed_until(&post_message(1), now), None);
+        assert!(gate.count_invalid(now), "it closes");
+        let reopens = start + SECOND / 10 + INVALID_PERIOD;
+        assert_eq!(gate.closed_until(&post_message(1), now), Some(reopens));
+        assert_eq!(gate.closed_until(&callback(), now), Some(reopens), "callbacks count for the address too");
+        assert_eq!(gate.closed_until(&post_message(1), reopens), None);
+        assert!(!gate.count_invalid(reopens), "the next one is no news");
+        assert_eq!(gate.closed_until(&post_message(1), reopens), Some(reopens + SECOND / 10), "but closes it again");
+    }
+
+    #[test]
+    fn invalid_requests_that_are_rare_close_nothing() {
+        let (gate, start) = (Gate::default(), Instant::now());
+        for number in 0..3 * u32::try_from(MOST_INVALID).unwrap() {
+            assert!(!gate.count_invalid(start + number * SECOND / 4));
+        }
     }
 
     #[test]

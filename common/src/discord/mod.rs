@@ -12,6 +12,7 @@
 //! ```
 
 mod answer;
+mod ask;
 mod client;
 mod config;
 mod error;
@@ -19,6 +20,7 @@ mod gate;
 mod route;
 mod send;
 
+pub use ask::{ask, ask_json, ask_own_id, explained, watch_token};
 pub use client::Discord;
 pub use config::DiscordConfig;
 pub use error::Error;

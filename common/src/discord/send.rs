@@ -9,7 +9,12 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use twilight_http::request::{Method, Request};
 
-use super::{Discord, Error, answer, client::DeadToken, gate::Lesson, route::Route};
+use super::{
+    Discord, Error, answer,
+    client::DeadToken,
+    gate::{Lesson, MOST_INVALID},
+    route::Route,
+};
 use crate::backoff;
 
 /// So often a call obeys "wait and try again" before it gives up; a limit that is shared with others may need it.
@@ -105,13 +110,7 @@ pub(super) async fn send(discord: &Discord, request: &Prepared) -> Result<Answer
         if request.authorised
             && let Some(dead) = shared.dead.get()
         {
-            return Err(Error::Api {
-                status: StatusCode::UNAUTHORIZED.as_u16(),
-                code: dead.code,
-                message: dead.message.clone(),
-                errors: None,
-                route: route.label.clone(),
-            });
+            return Err(dead.refusal(&route.label));
         }
 
         let (error, repeat) = match attempt(discord, request, deadline).await {
@@ -119,6 +118,13 @@ pub(super) async fn send(discord: &Discord, request: &Prepared) -> Result<Answer
                 count(discord, request, status.as_str());
                 let lesson = answer::lesson(status, &headers, &body);
                 shared.gate.learn(route, lesson, Instant::now());
+                if answer::counts_as_invalid(status, &headers) && shared.gate.count_invalid(Instant::now()) {
+                    tracing::error!(
+                        "discord refused {MOST_INVALID} requests within 10 minutes, of which 10,000 get the address \
+                         banned: nothing is sent until they are fewer; the last was {}",
+                        route.label
+                    );
+                }
                 if status.is_success() {
                     return Ok(Answer { body, route: route.label.clone() });
                 }
@@ -183,8 +189,8 @@ async fn attempt(
 }
 
 fn kill_token(discord: &Discord, refusal: &Error) {
-    if let Error::Api { code, message, .. } = refusal {
-        let dead = DeadToken { code: *code, message: message.clone() };
+    if let Error::Api { code, message, route, .. } = refusal {
+        let dead = DeadToken { code: *code, message: message.clone(), route: route.clone() };
         if discord.shared.dead.set(dead).is_ok() {
             tracing::error!("discord does not accept the bot's token: nothing more is sent with it");
         }

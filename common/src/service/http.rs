@@ -3,6 +3,7 @@ use std::{
     net::SocketAddr,
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -16,10 +17,15 @@ use axum::{
 };
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::{Dependency, Service, ops, tasks::panic_message};
+
+/// How long a stop waits for connections once no handler works: for answers to be sent, and not for requests whose head
+/// may never come in whole.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A server that answers for the service's health already and waits for its routes.
 #[derive(Debug)]
@@ -36,8 +42,12 @@ impl Http {
         let routes = Arc::new(OnceLock::new());
         // The server spawns a task per connection, which leaves the span of the service's own task.
         let span = tracing::error_span!("service", service = service.name());
+        let handlers = TaskTracker::new();
+        let working = handlers.clone();
         let app = ops::router(service.clone()).fallback_service(given_later(routes.clone())).layer(
-            middleware::from_fn(move |request: Request, next: Next| answer(request, next).instrument(span.clone())),
+            middleware::from_fn(move |request: Request, next: Next| {
+                working.track_future(answer(request, next).instrument(span.clone()))
+            }),
         );
         // Answers are small and someone waits for each: never hold one back for the next.
         let listener = listener.tap_io(|connection| {
@@ -45,8 +55,14 @@ impl Http {
         });
         let shutdown = service.shutdown();
         service.spawn("http", async move {
-            axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
-            Ok(())
+            let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+            tokio::select! {
+                served = serving => Ok(served?),
+                () = lingered(shutdown, handlers) => {
+                    tracing::info!("the stop does not wait for requests that did not come in whole");
+                    Ok(())
+                }
+            }
         });
         tracing::info!(service = service.name(), "{} listens on {addr}", service.name());
         Ok(Http { addr, routes, ready: service.dependency("routes") })
@@ -64,6 +80,14 @@ impl Http {
         let _ = self.routes.set(router);
         self.ready.up();
     }
+}
+
+/// Resolves when the service was told to stop and no handler has worked for a moment.
+async fn lingered(shutdown: CancellationToken, handlers: TaskTracker) {
+    shutdown.cancelled().await;
+    handlers.close();
+    handlers.wait().await;
+    tokio::time::sleep(LINGER).await;
 }
 
 fn given_later(

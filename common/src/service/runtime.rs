@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Dependency, Http, Stopped,
+    health::Health,
     process::{GRACE, Process},
     tasks,
 };
@@ -111,7 +112,7 @@ impl Service {
     /// When the address cannot be bound.
     pub async fn serve_ops(&self, addr: Option<SocketAddr>) -> anyhow::Result<Option<SocketAddr>> {
         let Some(addr) = addr else { return Ok(None) };
-        let http = self.http(addr).await?;
+        let http = self.http(addr).await.context("serve health and metrics (METRICS_ADDR)")?;
         let bound = http.local_addr();
         http.serve(axum::Router::new());
         Ok(Some(bound))
@@ -172,6 +173,12 @@ impl Service {
         let dependency = Dependency::new(name);
         dependencies.push(dependency.clone());
         dependency
+    }
+
+    /// Why the service is not ready, as `/readyz` says it; empty when it is.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<String> {
+        Health::of(self).reasons()
     }
 
     /// Repeats `attempt` until it succeeds, waiting from 0.2 s up to 5 s in between. The [dependency](Self::dependency)

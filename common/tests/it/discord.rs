@@ -12,7 +12,10 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use common::discord::{Discord, DiscordConfig, Error};
+use common::{
+    discord::{Discord, DiscordConfig, Error, ask_own_id, watch_token},
+    service::Service,
+};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -215,6 +218,55 @@ async fn a_401_kills_the_token() {
     assert_eq!(post(&discord).await.unwrap_err().status(), Some(401));
     assert_eq!(upstream.count(), 1);
     callback(&discord).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_dies_is_told_to_who_waits_for_it() {
+    let (upstream, discord) = Upstream::start().await;
+    let service = Service::for_test("worker");
+    service.spawn("token", watch_token(service.clone(), discord.clone(), "DISCORD_TOKEN"));
+    get(&discord).await.unwrap();
+    upstream.will(401, &[], json!({"message": "401: Unauthorized", "code": 0}));
+    post(&discord).await.unwrap_err();
+    let error = service.finished().await.unwrap_err().to_string();
+    assert!(error.contains("DISCORD_TOKEN") && error.contains("developer portal"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_asked_at_the_start_is_repeated_until_discord_answers_and_never_against_a_refusal() {
+    let (upstream, discord) = Upstream::start().await;
+    let service = Service::for_test("starting");
+    // A call repeats a server error three times by itself.
+    for _ in 0..4 {
+        upstream.will(503, &[], json!({}));
+    }
+    upstream.will(200, &[], json!({"id": "42"}));
+    assert_eq!(ask_own_id(&service, &discord, "BOT_TOKEN").await.unwrap(), Id::new(42));
+    assert_eq!(upstream.count(), 5);
+
+    for (status, named) in [(403, "403"), (404, "DISCORD_API_URL"), (401, "BOT_TOKEN")] {
+        let before = upstream.count();
+        upstream.will(status, &[], json!({"message": "no", "code": 0}));
+        let error = ask_own_id(&service, &discord, "BOT_TOKEN").await.unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains(named), "{error}");
+        assert_eq!(upstream.count(), before + 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn invalid_requests_end_long_before_the_address_is_banned() {
+    let (upstream, discord) = Upstream::start().await;
+    const TRIES: usize = 2_600;
+    for _ in 0..TRIES {
+        upstream.will(403, &[], json!({"message": "Missing Access", "code": 50001}));
+    }
+    for _ in 0..TRIES / 20 {
+        let refused = futures_util::future::join_all((0..20).map(|_| post(&discord))).await;
+        assert!(refused.iter().all(Result::is_err));
+    }
+    assert_eq!(upstream.count(), 2_500);
+    assert_wait(&callback(&discord).await.unwrap_err(), Duration::from_secs(600));
 }
 
 #[tokio::test]

@@ -3,7 +3,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, routing::get};
 use common::service::{Service, Stopped, TaskFailed};
 use prometheus::IntCounter;
-use tokio::{net::TcpListener, sync::Notify, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    time::timeout,
+};
 
 /// Far above what anything here takes; a test that reaches it has failed.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -142,6 +147,21 @@ async fn a_stop_waits_for_the_request_in_flight() {
     assert_eq!(request.await.unwrap(), (200, "done".to_owned()));
     stop.await.unwrap();
     assert!(TcpListener::bind(addr).await.is_ok(), "the socket is closed");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_request_that_never_comes_in_whole() {
+    let service = Service::for_test("patient");
+    let http = service.http(any_port()).await.unwrap();
+    let addr = http.local_addr();
+    http.serve(Router::new().route("/hello", get(async || "hello")));
+    let mut half = TcpStream::connect(addr).await.unwrap();
+    half.write_all(b"POST /hello HTTP/1.1\r\nHost: te").await.unwrap();
+    // By the time another connection has its answer, the half request was read.
+    assert_eq!(answer(addr, "/hello").await, (200, "hello".to_owned()));
+
+    service.stop();
+    finished(&service).await.unwrap();
 }
 
 #[tokio::test]

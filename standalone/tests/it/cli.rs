@@ -1,11 +1,21 @@
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    time::Duration,
+};
 
-fn standalone(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    // An empty environment, and a folder without a `.env`.
-    let folder = tempfile::tempdir().expect("a folder");
+use discord_sim::Sim;
+use tokio::net::TcpListener;
+
+/// In an empty environment, and a folder without a `.env`.
+fn command(folder: &tempfile::TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_standalone"));
     command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(folder.path());
-    command.output().expect("the binary runs")
+    command
+}
+
+fn standalone(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    command(&folder, arguments, variables).output().expect("the binary runs")
 }
 
 #[track_caller]
@@ -57,4 +67,30 @@ fn config_lists_every_variable_of_every_service() {
     }
     let dotenv = standalone(&["config", "--format", "env"], &[]);
     assert!(String::from_utf8_lossy(&dotenv.stdout).contains("DISCORD_TOKEN="));
+}
+
+#[tokio::test]
+async fn a_wrong_token_ends_the_run_and_names_its_variable() {
+    common::tls::install_provider();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for Discord");
+    let sim = Sim::start(listener).expect("Discord starts");
+    let variables = [
+        ("DISCORD_TOKEN", "very-secret"),
+        ("DISCORD_API_URL", &sim.api_url()),
+        ("SERVER_ADDR", "127.0.0.1:0"),
+        ("METRICS_ADDR", "127.0.0.1:0"),
+        // Nobody is there, and nobody is asked: Discord comes first.
+        ("DATABASE_URI", "postgres://127.0.0.1:1/tickets"),
+        ("KAFKA_BROKERS", "127.0.0.1:1"),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = tokio::process::Command::from(command(&folder, &["run"], &variables));
+    let run = tokio::time::timeout(Duration::from_secs(30), run.kill_on_drop(true).output());
+    let output = run.await.expect("it ends").expect("the binary runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for named in ["DISCORD_TOKEN", "developer portal", "401"] {
+        assert!(text.contains(named), "{named} is not named in:\n{text}");
+    }
+    assert!(!text.contains("very-secret"), "{text}");
 }
