@@ -8,7 +8,13 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use crate::{client, config::KafkaConfig, dead_letters, error::Error, topics};
+use crate::{
+    client,
+    config::KafkaConfig,
+    dead_letters,
+    error::Error,
+    topics::{self, Making},
+};
 
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -78,8 +84,8 @@ pub(crate) struct Wanted {
     pub(crate) name: String,
     pub(crate) partitions: i32,
     largest: String,
-    // Retention and the segments that are dropped by it: a segment goes whole, and only once it is closed.
-    retention: Option<(String, String)>,
+    // Retention, and the length of segments, where it is set: a segment goes whole, and only once it is closed.
+    retention: Option<(String, Option<String>)>,
 }
 
 impl Wanted {
@@ -87,7 +93,8 @@ impl Wanted {
         let topic = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(config.replication))
             .set("max.message.bytes", &self.largest);
         let topic = match &self.retention {
-            Some((retention, segment)) => topic.set("retention.ms", retention).set("segment.ms", segment),
+            Some((retention, Some(segment))) => topic.set("retention.ms", retention).set("segment.ms", segment),
+            Some((retention, None)) => topic.set("retention.ms", retention),
             None => topic,
         };
         // Two of three copies must have a record before it counts, so that losing a broker loses nothing.
@@ -98,13 +105,43 @@ impl Wanted {
 /// Every topic with its dead letters.
 pub(crate) fn wanted(config: &KafkaConfig) -> Vec<Wanted> {
     let largest = (client::LARGEST_RECORD + 256 * 1024).to_string();
-    let topics = topics::all(config).into_iter().flat_map(|(name, retention)| {
-        let retention = retention.map(|kept| (kept.as_millis().to_string(), (kept / 3).as_millis().to_string()));
+    let topics = topics::all(config).into_iter().flat_map(|Making { name, retention, keeps_dead_letters }| {
+        let millis = |time: Duration| time.as_millis().to_string();
+        let retention = retention.map(|kept| (millis(kept), Some(millis(kept / 3))));
         let topic =
             Wanted { name: name.to_owned(), partitions: config.partitions, largest: largest.clone(), retention };
-        // One partition: they are few, and read in the order in which they died.
-        let dead = Wanted { name: dead_letters::topic(name), partitions: 1, largest: largest.clone(), retention: None };
+        let dead = Wanted {
+            name: dead_letters::topic(name),
+            // They are few, and read in the order in which they died.
+            partitions: 1,
+            largest: largest.clone(),
+            // -1 is without end: a dead letter must not go before somebody has looked at it.
+            retention: keeps_dead_letters.then(|| ("-1".to_owned(), None)),
+        };
         [topic, dead]
     });
     topics.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::admin::ResourceSpecifier;
+
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn dead_events_are_kept_and_late_clicks_are_gone_soon() {
+        let config = testing::config();
+        ensure_topics(&config).await.unwrap();
+        let admin: AdminClient<DefaultClientContext> = client::settings(&config, "test").create().unwrap();
+        let dead = dead_letters::topic(&config.events_topic);
+        let retention = async |topic: &str| {
+            let described =
+                admin.describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new()).await.unwrap();
+            described[0].as_ref().unwrap().get("retention.ms").unwrap().value.clone().unwrap()
+        };
+        assert_eq!(retention(&dead).await, "-1");
+        assert_eq!(retention(&config.interactions_topic).await, "900000");
+    }
 }

@@ -1,15 +1,20 @@
 //! Settings that every Kafka client of ours shares, and where librdkafka's words go.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use common::service::Dependency;
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, ClientContext,
+    client::Client,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
+    metadata::MetadataTopic,
 };
 
 use crate::config::KafkaConfig;
@@ -45,6 +50,15 @@ fn loopback(brokers: &str) -> bool {
     })
 }
 
+/// Asks the brokers whether this topic is there and may be used.
+pub(crate) fn ask<C: ClientContext>(client: &Client<C>, topic: &str, patience: Duration) -> Result<(), KafkaError> {
+    let metadata = client.fetch_metadata(Some(topic), patience)?;
+    match metadata.topics().iter().find_map(MetadataTopic::error) {
+        Some(code) => Err(KafkaError::MetadataFetch(code.into())),
+        None => Ok(()),
+    }
+}
+
 /// Whether the brokers answer, as far as a client knows; each change is said once.
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
@@ -68,7 +82,7 @@ impl Connection {
         }
         self.suspected.store(false, Ordering::Relaxed);
         if self.down.swap(false, Ordering::Relaxed) {
-            tracing::info!("kafka answers again");
+            tracing::info!("kafka can be used again");
             if let Some(dependency) = self.dependency.get() {
                 dependency.up();
             }
@@ -80,10 +94,10 @@ impl Connection {
         self.suspected.load(Ordering::Relaxed) || self.down.load(Ordering::Relaxed)
     }
 
-    /// The brokers were asked and did not answer.
+    /// The brokers were asked and did not answer, or not as wanted.
     pub(crate) fn unanswered(&self, error: &KafkaError) {
         if !self.down.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%error, "kafka does not answer; trying on");
+            tracing::warn!(%error, "kafka cannot be used; trying on");
             if let Some(dependency) = self.dependency.get() {
                 dependency.down(error);
             }
@@ -91,10 +105,22 @@ impl Connection {
     }
 
     pub(crate) fn error(&self, error: &KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+        self.suspect(error);
+        log_error(error, reason);
+    }
+
+    /// A client met this error: where it is about the brokers or the topic somebody should ask.
+    pub(crate) fn suspect(&self, error: &KafkaError) {
+        if let Some(
+            RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownTopicOrPartition,
+        ) = error.rdkafka_error_code()
+        {
             self.suspected.store(true, Ordering::Relaxed);
         }
-        log_error(error, reason);
     }
 }
 
@@ -150,6 +176,24 @@ mod tests {
         connection.answered();
         assert!(!connection.is_in_doubt());
         assert_eq!(dependency.reason(), None);
+    }
+
+    #[test]
+    fn a_topic_that_is_gone_or_forbidden_is_in_doubt_and_cannot_be_used() {
+        let config = crate::testing::config();
+        for code in [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::TopicAuthorizationFailed] {
+            let connection = Connection::default();
+            connection.suspect(&KafkaError::MessageConsumption(code));
+            assert!(connection.is_in_doubt(), "{code}");
+        }
+        let connection = Connection::default();
+        connection.suspect(&KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
+        assert!(!connection.is_in_doubt());
+
+        // A consumer, because a producer's question may make the topic.
+        let consumer: rdkafka::consumer::BaseConsumer = settings(&config, "test").create().unwrap();
+        let asked = ask(rdkafka::consumer::Consumer::client(&consumer), &config.events_topic, Duration::from_secs(10));
+        assert_eq!(asked.unwrap_err().rdkafka_error_code(), Some(RDKafkaErrorCode::UnknownTopicOrPartition));
     }
 
     #[test]

@@ -33,11 +33,14 @@ pub enum Class {
     Exhausted,
     /// The handler panicked at the last attempt.
     Panicked,
+    /// It was never written, because the topic does not take it: it is here without its value.
+    Refused,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Class; 4] = [Class::Undecodable, Class::Discarded, Class::Exhausted, Class::Panicked];
+    pub const ALL: [Class; 5] =
+        [Class::Undecodable, Class::Discarded, Class::Exhausted, Class::Panicked, Class::Refused];
 
     /// Its name in headers and metrics.
     pub fn as_str(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Class {
             Class::Discarded => "discarded",
             Class::Exhausted => "exhausted",
             Class::Panicked => "panicked",
+            Class::Refused => "refused",
         }
     }
 }
@@ -55,11 +59,11 @@ impl Class {
 pub struct DeadLetter {
     /// The topic it was read from.
     pub topic: String,
-    /// The partition there.
+    /// The partition there; -1 where it was never written.
     pub partition: i32,
-    /// Its place there.
+    /// Its place there; -1 where it was never written.
     pub offset: i64,
-    /// The consumer group that gave it up; another group may have handled it.
+    /// The consumer group that gave it up, another group may have handled it; or the writer that could not write it.
     pub group: String,
     /// How often the handler was called.
     pub attempts: u32,
@@ -88,6 +92,16 @@ impl DeadLetter {
             error: headers.text(ERROR)?.to_owned(),
         })
     }
+
+    fn write(&self, headers: &mut HeaderWriter) {
+        headers.text(TOPIC, &self.topic);
+        headers.number(PARTITION, self.partition);
+        headers.number(OFFSET, self.offset);
+        headers.text(GROUP, &self.group);
+        headers.number(ATTEMPTS, self.attempts);
+        headers.text(CLASS, self.class.as_str());
+        headers.text(ERROR, &self.error[..self.error.floor_char_boundary(LONGEST_TEXT)]);
+    }
 }
 
 /// Writes `message` to the dead letters of its topic.
@@ -100,26 +114,44 @@ pub(crate) async fn bury(
     error: &str,
 ) -> Result<(), Error> {
     let topic = topic(&message.topic);
-    let delivery = producer.enqueue_record(Record {
+    let record = Record {
         topic: &topic,
         key: message.key.as_deref(),
         headers: headers(message, group, attempts, class, error).finish(),
         payload: message.payload.as_deref(),
-    })?;
+    };
+    let delivery = producer.enqueue_record(None, record)?;
     delivery.await.map(|_| ())
 }
 
 fn headers(message: &Message, group: &str, attempts: u32, class: Class, error: &str) -> HeaderWriter {
     // A dead letter that was replayed and died again carries the marks of its first death: only the newest count.
     let mut headers = HeaderWriter::copy_of(&message.headers, |name| !name.starts_with("dead-"));
-    headers.text(TOPIC, &message.topic);
-    headers.number(PARTITION, message.partition);
-    headers.number(OFFSET, message.offset);
-    headers.text(GROUP, group);
-    headers.number(ATTEMPTS, attempts);
-    headers.text(CLASS, class.as_str());
-    headers.text(ERROR, &error[..error.floor_char_boundary(LONGEST_TEXT)]);
+    let letter = DeadLetter {
+        topic: message.topic.to_string(),
+        partition: message.partition,
+        offset: message.offset,
+        group: group.to_owned(),
+        attempts,
+        class,
+        error: error.to_owned(),
+    };
+    letter.write(&mut headers);
     headers
+}
+
+/// Marks a record that `client` could not write to `topic`.
+pub(crate) fn mark_refused(headers: &mut HeaderWriter, topic: &str, client: &str, error: &Error) {
+    let letter = DeadLetter {
+        topic: topic.to_owned(),
+        partition: -1,
+        offset: -1,
+        group: client.to_owned(),
+        attempts: 0,
+        class: Class::Refused,
+        error: error.to_string(),
+    };
+    letter.write(headers);
 }
 
 #[cfg(test)]

@@ -5,7 +5,11 @@ use std::{
     thread::JoinHandle,
 };
 
-use rdkafka::{error::KafkaError, mocking::MockCluster};
+use rdkafka::{
+    error::KafkaError,
+    mocking::MockCluster,
+    types::{RDKafkaApiKey, RDKafkaRespErr},
+};
 
 use crate::{admin, config::KafkaConfig, error::Error};
 
@@ -22,7 +26,10 @@ pub struct Broker {
     thread: Option<JoinHandle<()>>,
 }
 
-type Request = (KafkaConfig, Sender<Result<(), Error>>);
+enum Request {
+    Create(KafkaConfig, Sender<Result<(), Error>>),
+    Desynchronise,
+}
 
 impl Broker {
     /// Starts a broker that has the topics with their default names.
@@ -58,9 +65,23 @@ impl Broker {
     /// When a topic of that name is there already with another number of partitions.
     pub fn create_topics(&self, config: &KafkaConfig) -> Result<(), Error> {
         let (answer, answered) = channel();
-        let requests = self.requests.as_ref().ok_or_else(|| no_thread("it ended"))?;
-        requests.send((config.clone(), answer)).map_err(no_thread)?;
+        self.request(Request::Create(config.clone(), answer))?;
         answered.recv().map_err(no_thread)?
+    }
+
+    /// The next write is refused as if the broker had lost what the producer wrote before, of which a producer dies. For
+    /// tests.
+    ///
+    /// # Errors
+    ///
+    /// When the broker's thread ended.
+    pub fn desynchronise(&self) -> Result<(), Error> {
+        self.request(Request::Desynchronise)
+    }
+
+    fn request(&self, request: Request) -> Result<(), Error> {
+        let requests = self.requests.as_ref().ok_or_else(|| no_thread("it ended"))?;
+        requests.send(request).map_err(no_thread)
     }
 }
 
@@ -82,7 +103,15 @@ fn hold(started: &Sender<Result<String, Error>>, requests: &Receiver<Request>) {
         }
     };
     let _ = started.send(Ok(cluster.bootstrap_servers()));
-    while let Ok((config, answer)) = requests.recv() {
+    while let Ok(request) = requests.recv() {
+        let (config, answer) = match request {
+            Request::Create(config, answer) => (config, answer),
+            Request::Desynchronise => {
+                let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+                cluster.request_errors(RDKafkaApiKey::Produce, &[error]);
+                continue;
+            }
+        };
         let made = admin::wanted(&config).into_iter().try_for_each(|topic| {
             let refused =
                 |error: KafkaError| Error::CreateTopic { topic: topic.name.clone(), reason: error.to_string() };

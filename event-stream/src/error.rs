@@ -56,6 +56,14 @@ pub enum Error {
         /// The largest size.
         limit: usize,
     },
+    /// The brokers refused the record for its size, or for that of what it was sent together with.
+    #[error("the topic {topic} does not take a record of {bytes} bytes")]
+    RefusedForSize {
+        /// The topic.
+        topic: String,
+        /// Its size.
+        bytes: usize,
+    },
     /// The record was not acknowledged; it may still have been written.
     #[error("deliver to {topic}")]
     NotDelivered {
@@ -68,6 +76,9 @@ pub enum Error {
     /// The producer was dropped, or replaced after a fatal error, before the record was acknowledged.
     #[error("the producer ended before the record was acknowledged")]
     Ended,
+    /// The producer died since: wait for the results of what it had, then go on in its next life.
+    #[error("the producer died, and another took its place")]
+    Replaced,
     /// The consumer cannot go on.
     #[error("consume {topic}")]
     Consume {

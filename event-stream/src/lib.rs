@@ -23,5 +23,5 @@ pub use consumer::{Bounds, Consumer, Failure, Meta, Retries};
 pub use dead_letters::{Class, DeadLetter};
 pub use envelope::{HeaderWriter, Headers, Key, Message, Undecodable};
 pub use error::Error;
-pub use producer::{Acked, Delivery, Producer, Profile};
+pub use producer::{Acked, Delivery, Life, Producer, Profile};
 pub use topics::{GatewayEvents, LateInteractions, Topic};

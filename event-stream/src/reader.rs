@@ -53,7 +53,7 @@ fn read_all_now(config: &KafkaConfig, topic: &Arc<str>) -> Result<Vec<Message>, 
     let mut open = HashMap::new();
     let mut assignment = TopicPartitionList::new();
     for partition in partitions {
-        let (low, high) = consumer.fetch_watermarks(topic, partition, ANSWER).map_err(failed)?;
+        let (low, high) = watermarks(&consumer, topic, partition).map_err(failed)?;
         if low < high {
             open.insert(partition, high);
             assignment.add_partition_offset(topic, partition, Offset::Beginning).map_err(failed)?;
@@ -86,4 +86,20 @@ fn read_all_now(config: &KafkaConfig, topic: &Arc<str>) -> Result<Vec<Message>, 
     let mut partitions: Vec<_> = read.into_iter().collect();
     partitions.sort_by_key(|(partition, _)| *partition);
     Ok(partitions.into_iter().flat_map(|(_, messages)| messages).collect())
+}
+
+/// The first and the next offset. A partition that was just made has no leader for a moment.
+fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        match consumer.fetch_watermarks(topic, partition, ANSWER) {
+            Err(error)
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotLeaderForPartition)
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            answer => return answer,
+        }
+    }
 }

@@ -1,9 +1,15 @@
 //! For tests: topics of their own, and what a topic holds.
 
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
+    client::DefaultClientContext,
+};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::{
+    admin::ensure_topics,
+    client,
     config::KafkaConfig,
     envelope::{Headers, Message},
     error::Error,
@@ -41,6 +47,26 @@ pub async fn producer(config: &KafkaConfig) -> Result<Producer, Error> {
     static SHARED: OnceCell<Producer> = OnceCell::const_new();
     let shared = SHARED.get_or_try_init(|| Producer::connect(config, "test", Profile::Interactive)).await?;
     Ok(shared.for_topics_of(config))
+}
+
+/// Makes the topics, and lets that of the events take no batch beyond so many bytes.
+///
+/// # Errors
+///
+/// When the brokers do not answer or refuse.
+pub async fn limit_events(config: &KafkaConfig, bytes: usize) -> Result<(), Error> {
+    let topic = &config.events_topic;
+    let refused = |reason: String| Error::CreateTopic { topic: topic.clone(), reason };
+    ensure_topics(config).await?;
+    let make = |source| Error::Client { client: "test".to_owned(), source };
+    let admin: AdminClient<DefaultClientContext> = client::settings(config, "test").create().map_err(make)?;
+    let bytes = bytes.to_string();
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("max.message.bytes", &bytes);
+    let changed = admin.alter_configs([&change], &AdminOptions::new()).await;
+    for result in changed.map_err(|error| refused(error.to_string()))? {
+        result.map_err(|(_, code)| refused(code.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Every payload that `topic` holds now, with its headers: in the order of a partition, partition after partition.

@@ -3,7 +3,7 @@
 //! | topic | payload | key | written by | read by |
 //! |---|---|---|---|---|
 //! | [`GatewayEvents`] | [`GatewayEvent`] | guild, else bot | sharder | worker |
-//! | [`LateInteractions`] | [`LateInteraction`] | guild, else bot | http-gateway | worker |
+//! | [`LateInteractions`] | [`LateInteraction`] | guild, else bot | http-gateway, worker | worker |
 //!
 //! Each has a second topic `<name>-dead` for what its readers could not handle.
 
@@ -25,6 +25,8 @@ pub trait Topic: Send + Sync + 'static {
     const SCHEMA: u32 = 1;
     /// How long records are kept; the brokers' own setting where `None`.
     const RETENTION: Option<Duration> = None;
+    /// Whether its dead letters are kept until somebody deletes them; else they are by the brokers' own setting.
+    const KEEPS_DEAD_LETTERS: bool = true;
 
     /// What a record means.
     type Payload: Clone + Send + Sync + 'static;
@@ -49,12 +51,20 @@ pub trait Topic: Send + Sync + 'static {
     fn decode(message: &Message) -> Result<Self::Payload, Undecodable>;
 }
 
-/// Every topic, for making them: name, retention.
-pub(crate) fn all(config: &KafkaConfig) -> [(&str, Option<Duration>); 2] {
-    [
-        (GatewayEvents::name(config), GatewayEvents::RETENTION),
-        (LateInteractions::name(config), LateInteractions::RETENTION),
-    ]
+/// How a topic is made.
+pub(crate) struct Making<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) retention: Option<Duration>,
+    pub(crate) keeps_dead_letters: bool,
+}
+
+/// Every topic, for making them.
+pub(crate) fn all(config: &KafkaConfig) -> [Making<'_>; 2] {
+    [making::<GatewayEvents>(config), making::<LateInteractions>(config)]
+}
+
+fn making<T: Topic>(config: &KafkaConfig) -> Making<'_> {
+    Making { name: T::name(config), retention: T::RETENTION, keeps_dead_letters: T::KEEPS_DEAD_LETTERS }
 }
 
 /// Reads a record of topic `T`.
@@ -130,6 +140,8 @@ pub struct LateInteractions;
 impl Topic for LateInteractions {
     const LABEL: &'static str = "interactions";
     const RETENTION: Option<Duration> = Some(Duration::from_secs(15 * 60));
+    // Nobody can answer an old click.
+    const KEEPS_DEAD_LETTERS: bool = false;
     type Payload = LateInteraction;
 
     fn name(config: &KafkaConfig) -> &str {

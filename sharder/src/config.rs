@@ -29,7 +29,7 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// Discord's address.
     pub discord: DiscordConfig,
-    /// `METRICS_ADDR`: where health and metrics are served, if anywhere.
+    /// `METRICS_ADDR`: where health and metrics are served; inside of another service they are part of that one's.
     pub metrics_addr: Option<SocketAddr>,
 }
 
@@ -84,7 +84,7 @@ impl FromEnv for Config {
         let kafka = KafkaConfig::from_env(env);
         let discord = DiscordConfig::from_env(env);
         let metrics_addr =
-            env.var("METRICS_ADDR").about("where to serve health and metrics").example("127.0.0.1:9091").optional();
+            env.var("METRICS_ADDR").about("where to serve health and metrics").default("127.0.0.1:9091").optional();
         Ok(Self {
             token: token?,
             bot: bot?,

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use common::{
     discord::{self, Discord},
     service::Service,
 };
 use serde::Deserialize;
 use twilight_gateway::{Intents, queue::InMemoryQueue};
-use twilight_model::{
-    gateway::CloseCode,
-    id::{Id, marker::ApplicationMarker},
-};
+use twilight_model::gateway::CloseCode;
+
+/// Where the bot's token comes from, for whoever has to mend it.
+pub const TOKEN: &str = "SHARDER_TOKEN (or DISCORD_TOKEN)";
 
 /// What the bot asks for.
 ///
@@ -61,47 +60,13 @@ impl GatewayInfo {
     }
 }
 
-#[derive(Deserialize)]
-struct CurrentUser {
-    id: Id<ApplicationMarker>,
-}
-
 /// Asks where the gateway is, again and again until Discord answers.
 ///
 /// # Errors
 ///
-/// Where Discord refuses the token, or the service is told to stop first.
+/// Where Discord refuses, or the service is told to stop first.
 pub async fn ask(service: &Service, discord: &Discord) -> anyhow::Result<GatewayInfo> {
-    ask_discord(service, discord, "gateway/bot").await
-}
-
-/// Asks which bot the token belongs to.
-///
-/// The id of a bot's user is the id of its application, save for bots made before 2016, which set `BOT_ID`.
-///
-/// # Errors
-///
-/// Where Discord refuses the token, or the service is told to stop first.
-pub async fn ask_bot_id(service: &Service, discord: &Discord) -> anyhow::Result<Id<ApplicationMarker>> {
-    let user: CurrentUser = ask_discord(service, discord, "users/@me").await?;
-    Ok(user.id)
-}
-
-async fn ask_discord<T: serde::de::DeserializeOwned + Send>(
-    service: &Service,
-    discord: &Discord,
-    path: &'static str,
-) -> anyhow::Result<T> {
-    let answer = service
-        .connect("discord", || async move {
-            match discord.get_json::<T>(path).await {
-                // Asking again would not help, and Discord bans addresses that keep asking.
-                Err(error @ discord::Error::Api { status: 401 | 403, .. }) => Ok(Err(error)),
-                other => other.map(Ok).map_err(anyhow::Error::from),
-            }
-        })
-        .await?;
-    answer.with_context(|| format!("GET /{path}: Discord refuses the token: is SHARDER_TOKEN the bot's current token?"))
+    discord::ask_json(service, discord, "gateway/bot", TOKEN).await
 }
 
 /// Says where a bot has fewer shards than Discord recommends: beyond 2,500 guilds a shard is refused.
@@ -133,7 +98,8 @@ pub fn identify_queue(limit: &StartLimit, buckets: Option<u16>) -> InMemoryQueue
 pub fn fatal_close(code: u16) -> Option<&'static str> {
     Some(match CloseCode::try_from(code).ok()? {
         CloseCode::AuthenticationFailed => {
-            "the token is wrong or was reset: copy the current one from the developer portal into SHARDER_TOKEN"
+            "the token is wrong or was reset: copy the current one from the bot's page in the developer portal into \
+             SHARDER_TOKEN (or DISCORD_TOKEN)"
         }
         CloseCode::InvalidShard => {
             "the shard is not one of the total: SHARDER_ID, SHARDER_TOTAL and SHARDER_CLUSTER_SIZE must agree \

@@ -13,7 +13,11 @@ pub mod sessions;
 pub mod window;
 
 use anyhow::Context;
-use common::{clock::Clock, discord::Discord, service::Service};
+use common::{
+    clock::Clock,
+    discord::{self, Discord},
+    service::Service,
+};
 use event_stream::{Producer, Profile, ensure_topics};
 use secrecy::ExposeSecret;
 use twilight_gateway::ConfigBuilder;
@@ -38,7 +42,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     discord.register_metrics(service.metrics()).context("register the metrics of Discord's API")?;
     let bot = match config.bot {
         Some(bot) => bot,
-        None => gateway::ask_bot_id(&service, &discord).await?,
+        None => discord::ask_own_id(&service, &discord, gateway::TOKEN).await?,
     };
     let producer = service
         .connect("kafka", || async {

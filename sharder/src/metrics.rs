@@ -21,7 +21,7 @@ pub struct Metrics {
     pub stalls: IntCounter,
     /// `gateway_resends_total`: events sent to Kafka again because it did not take them.
     pub resends: IntCounter,
-    /// `gateway_events_refused_total`: events that are too large for Kafka, and lost.
+    /// `gateway_events_refused_total`: events that are too large for Kafka, kept without their bodies.
     pub refused: IntCounter,
     /// `gateway_frames_malformed_total`: frames that are no gateway messages.
     pub malformed: IntCounter,
@@ -61,7 +61,10 @@ impl Metrics {
             shards,
             stalls: counter("gateway_stalls_total", "Times that reading stopped because Kafka did not keep up")?,
             resends: counter("gateway_resends_total", "Events sent to Kafka again because it did not take them")?,
-            refused: counter("gateway_events_refused_total", "Events too large for Kafka, which are lost")?,
+            refused: counter(
+                "gateway_events_refused_total",
+                "Events too large for Kafka, kept without their bodies among the dead letters",
+            )?,
             malformed: counter("gateway_frames_malformed_total", "Frames that are no gateway messages")?,
             gaps: counter("gateway_sequence_gaps_total", "Sequences that Discord skipped")?,
             saves: counters("gateway_session_saves_total", "Positions written to Redis, by result", "result")?,

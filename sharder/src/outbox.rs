@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use common::backoff;
-use event_stream::{Delivery, Error, GatewayEvents, Producer};
+use event_stream::{Delivery, Error, GatewayEvents, Life, Producer};
 use futures_util::FutureExt;
 use model::topics::GatewayEvent;
 use tokio::time::{Instant, sleep_until};
@@ -23,9 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The events of one shard that are on their way to Kafka.
 pub struct Outbox {
     producer: Producer,
+    /// The life of the producer that everything on its way was sent in. The next one begins with nothing on its way: what
+    /// died with the last one is sent again before anything new.
+    life: Life,
     window: Window<GatewayEvent>,
     /// The answers awaited, in the order of sending. Only the front is polled: the position waits for it anyway.
-    deliveries: VecDeque<(Ticket, Delivery)>,
+    deliveries: VecDeque<Sent>,
+    /// Up to this event each is sent alone: Kafka refuses a batch for its size as a whole, whichever event is to blame.
+    alone_until: Option<Ticket>,
     /// When the front began to be awaited.
     awaited_since: Instant,
     /// Nothing is sent before.
@@ -38,6 +43,15 @@ pub struct Outbox {
     metrics: Metrics,
 }
 
+/// One answer that is awaited.
+struct Sent {
+    ticket: Ticket,
+    /// Nothing else of the shard was on its way.
+    alone: bool,
+    delivery: Delivery,
+}
+
+type Answer = <Delivery as Future>::Output;
 type Waits = Box<dyn Iterator<Item = Duration> + Send>;
 
 impl Outbox {
@@ -52,9 +66,11 @@ impl Outbox {
         metrics: Metrics,
     ) -> Self {
         Self {
+            life: producer.life(),
             producer,
             window: Window::new(limits, position),
             deliveries: VecDeque::new(),
+            alone_until: None,
             awaited_since: Instant::now(),
             hold: None,
             waits: waits(),
@@ -82,11 +98,11 @@ impl Outbox {
             let patience = self.awaited_since + PATIENCE;
             tokio::select! {
                 biased;
-                (ticket, answer) = front(&mut self.deliveries) => {
-                    self.settle(ticket, answer);
+                (ticket, alone, answer) = front(&mut self.deliveries) => {
+                    self.settle(ticket, alone, answer);
                     // Answers come in batches: the ones that are there are taken in at once.
-                    while let Some((ticket, answer)) = front(&mut self.deliveries).now_or_never() {
-                        self.settle(ticket, answer);
+                    while let Some((ticket, alone, answer)) = front(&mut self.deliveries).now_or_never() {
+                        self.settle(ticket, alone, answer);
                     }
                     self.send();
                     return;
@@ -151,25 +167,28 @@ impl Outbox {
             return;
         }
         while let Some((ticket, event)) = self.window.next_to_send() {
-            match self.producer.enqueue::<GatewayEvents>(event) {
+            let alone = self.deliveries.is_empty();
+            if !alone && self.alone_until.is_some_and(|last| ticket <= last) {
+                return;
+            }
+            let sent = match self.producer.enqueue_in::<GatewayEvents>(self.life, event) {
+                Err(error @ Error::TooLarge { .. }) => refuse(&self.producer, &self.metrics, event, &error),
+                sent => sent,
+            };
+            match sent {
                 Ok(delivery) => {
-                    if self.deliveries.is_empty() {
+                    if alone {
                         self.awaited_since = Instant::now();
                     }
-                    self.deliveries.push_back((ticket, delivery));
+                    self.deliveries.push_back(Sent { ticket, alone, delivery });
                     self.window.sent(ticket);
                 }
+                Err(Error::Replaced) if alone => self.life = self.producer.life(),
+                // What the last life had is answered first.
+                Err(Error::Replaced) => return,
                 Err(Error::QueueFull) => {
                     self.hold = Some(Instant::now() + QUEUE_FULL_WAIT);
                     return;
-                }
-                Err(error @ Error::TooLarge { .. }) => {
-                    // Waiting would not make it smaller, and everything behind it would wait too.
-                    let kind = &event.kind;
-                    tracing::error!(shard = self.shard, kind, "an event {kind} is lost, Kafka cannot take it: {error}");
-                    self.metrics.refused.inc();
-                    self.window.sent(ticket);
-                    self.acknowledge(ticket);
                 }
                 Err(error) => {
                     self.back_off();
@@ -180,30 +199,49 @@ impl Outbox {
         }
     }
 
-    fn settle(&mut self, ticket: Ticket, answer: <Delivery as Future>::Output) {
+    fn settle(&mut self, ticket: Ticket, alone: bool, answer: Answer) {
         self.awaited_since = Instant::now();
         match answer {
             Ok(_acked) => {
                 self.acknowledge(ticket);
+                // Those of other partitions say nothing about the one that failed.
+                if self.window.is_rewinding() {
+                    return;
+                }
                 self.hold = None;
+                self.waits = waits();
                 if std::mem::take(&mut self.away) {
-                    self.waits = waits();
                     self.kafka.up(self.shard);
                     tracing::info!(shard = self.shard, "Kafka takes the events of shard {} again", self.shard);
                 }
             }
+            Err(error @ Error::RefusedForSize { .. }) => {
+                let refused = self.window.get(ticket).filter(|_| alone);
+                let refused = refused.map(|event| refuse(&self.producer, &self.metrics, event, &error));
+                if let Some(Ok(delivery)) = refused {
+                    self.deliveries.push_front(Sent { ticket, alone, delivery });
+                    return;
+                }
+                self.alone_until = self.alone_until.max(Some(ticket));
+                self.send_again(ticket);
+            }
             Err(error) => {
-                self.metrics.resends.inc();
-                self.window.failed(ticket);
-                self.back_off();
+                self.send_again(ticket);
                 self.report_away(&format!("{:#}", anyhow::Error::from(error)));
             }
         }
     }
 
+    fn send_again(&mut self, ticket: Ticket) {
+        self.metrics.resends.inc();
+        self.window.failed(ticket);
+        self.back_off();
+    }
+
     fn acknowledge(&mut self, ticket: Ticket) {
         let before = self.window.len();
         self.window.acknowledged(ticket);
+        self.alone_until = self.alone_until.filter(|last| self.window.get(*last).is_some());
         self.metrics.unacked.sub(signed(before - self.window.len()));
     }
 
@@ -233,16 +271,25 @@ impl Drop for Outbox {
     }
 }
 
+/// Kafka will never take the event, and everything behind it would wait: it goes to the dead letters, without its body.
+fn refuse(producer: &Producer, metrics: &Metrics, event: &GatewayEvent, error: &Error) -> Result<Delivery, Error> {
+    let delivery = producer.enqueue_refused::<GatewayEvents>(event, error)?;
+    metrics.refused.inc();
+    let GatewayEvent { shard, kind, sequence, .. } = event;
+    tracing::error!(shard, kind, sequence, "an event {kind} of shard {shard} is kept without its body: {error}");
+    Ok(delivery)
+}
+
 /// The answer to what was sent first, taken off the queue.
-async fn front(deliveries: &mut VecDeque<(Ticket, Delivery)>) -> (Ticket, <Delivery as Future>::Output) {
+async fn front(deliveries: &mut VecDeque<Sent>) -> (Ticket, bool, Answer) {
     poll_fn(|cx| {
-        let Some((ticket, delivery)) = deliveries.front_mut() else {
+        let Some(Sent { ticket, alone, delivery }) = deliveries.front_mut() else {
             return Poll::Pending;
         };
-        let (ticket, polled) = (*ticket, Pin::new(delivery).poll(cx));
+        let (ticket, alone, polled) = (*ticket, *alone, Pin::new(delivery).poll(cx));
         polled.map(|answer| {
             deliveries.pop_front();
-            (ticket, answer)
+            (ticket, alone, answer)
         })
     })
     .await

@@ -8,6 +8,7 @@ use common::redis::deadpool_redis::{
 };
 use serde::{Deserialize, Serialize};
 use twilight_model::id::{Id, marker::ApplicationMarker};
+use url::Url;
 
 use crate::window::Position;
 
@@ -16,7 +17,7 @@ use crate::window::Position;
 pub struct GatewaySession {
     /// Discord's name of it.
     pub id: String,
-    /// The address to resume it at.
+    /// The address to resume it at; empty for the gateway's own.
     pub resume_url: String,
 }
 
@@ -101,6 +102,7 @@ fn encode(position: &Position) -> String {
 fn decode(shard: u32, text: &str) -> Option<Position> {
     match serde_json::from_str(text) {
         Ok(Saved { session, sequence, resume_url }) => {
+            let resume_url = if is_gateway(&resume_url) { resume_url } else { String::new() };
             Some(Position { session: Arc::new(GatewaySession { id: session, resume_url }), sequence })
         }
         Err(error) => {
@@ -108,6 +110,16 @@ fn decode(shard: u32, text: &str) -> Option<Position> {
             None
         }
     }
+}
+
+/// Whether twilight can connect to it; it panics at what is no address. The gateway's own stands in for another.
+fn is_gateway(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        let whole = url.has_host() && url.query().is_none() && url.fragment().is_none();
+        // What this parser mends, twilight's does not.
+        let as_is = url.as_str().trim_end_matches('/') == text.trim_end_matches('/');
+        matches!(url.scheme(), "ws" | "wss") && whole && as_is
+    })
 }
 
 #[cfg(test)]
@@ -120,6 +132,20 @@ mod tests {
         let position = Position { session: Arc::new(session), sequence: u64::MAX };
         let read = decode(0, &encode(&position)).unwrap();
         assert_eq!((read.session, read.sequence), (position.session, position.sequence));
+    }
+
+    #[test]
+    fn a_stored_address_that_is_none_becomes_the_gateways_own() {
+        let read = |url: &str| {
+            let text = serde_json::json!({ "session": "s", "sequence": 1, "resume_url": url }).to_string();
+            decode(0, &text).unwrap().session.resume_url.clone()
+        };
+        for url in ["wss://gateway-us-east1-b.discord.gg", "ws://127.0.0.1:8080/x/"] {
+            assert_eq!(read(url), url);
+        }
+        for url in ["", "no address", "wss://", "https://a.b", "wss://a b", "wss://a/ü", "wss://a/ b", "wss://a?b"] {
+            assert_eq!(read(url), "", "{url}");
+        }
     }
 
     #[test]

@@ -18,9 +18,12 @@ use twilight_gateway::{
     CloseFrame, Config, ConfigBuilder, Message, Session, Shard, ShardId, ShardState,
     error::{ReceiveMessageError, ReceiveMessageErrorType},
 };
-use twilight_model::id::{
-    Id,
-    marker::{ApplicationMarker, GuildMarker},
+use twilight_model::{
+    gateway::CloseCode,
+    id::{
+        Id,
+        marker::{ApplicationMarker, GuildMarker},
+    },
 };
 
 use crate::{
@@ -41,6 +44,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_secs(2);
 /// The wait between looks at a stalled connection before Discord told its heartbeat interval.
 const BEAT: Duration = Duration::from_secs(10);
+/// How long Discord may take to say HELLO, which it does at once.
+const HELLO: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// Failed attempts after which twilight's own wait, which grows to minutes, starts anew.
 const ATTEMPTS: u8 = 6;
 
@@ -79,12 +86,12 @@ pub struct Cx {
 pub async fn run(cx: Cx, number: u32, start: Option<Position>, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (position, latest) = watch::channel(start.clone());
     let forwarder = Forwarder::new(cx.clone(), number, start, position);
-    // The forwarder holds the sender, so its end lets the last position be written.
-    tokio::try_join!(
+    // The forwarder holds the sender, so its end lets the last position be written, also when it failed.
+    let (forwarded, persisted) = tokio::join!(
         forwarder.run(shutdown),
         persist::positions(&cx.sessions, number, latest, &cx.redis, &cx.metrics),
-    )?;
-    Ok(())
+    );
+    forwarded.and(persisted)
 }
 
 struct Forwarder {
@@ -103,6 +110,8 @@ struct Forwarder {
     /// How often a stalled connection is looked at, so that its heartbeats go on.
     beat: tokio::time::Interval,
     stalled: bool,
+    /// Since when a connection is open without a HELLO.
+    mute_since: Option<Instant>,
 }
 
 impl Forwarder {
@@ -132,17 +141,28 @@ impl Forwarder {
             waits: None,
             beat: beat(BEAT),
             stalled: false,
+            mute_since: None,
         }
     }
 
     async fn run(mut self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let ended = self.forward(&shutdown).await;
+        // Also after an end for good: what was received and is not in Kafka yet would be lost with the process.
+        self.stop().await;
+        ended
+    }
+
+    /// Receives and sends until `shutdown`, or until Discord ends the connection for good.
+    async fn forward(&mut self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Frames before the session is ready are few and small, and connecting must not wait.
             let stall = self.outbox.is_full() && self.shard.state().is_identified();
             self.note_stall(stall);
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => break,
+                () = shutdown.cancelled() => return Ok(()),
                 () = self.outbox.progress() => self.publish_position(),
                 item = self.shard.next(), if !stall && self.pause.is_none() => self.take(item)?,
                 () = sleep_until(self.pause.unwrap_or_else(Instant::now)), if self.pause.is_some() => self.pause = None,
@@ -152,10 +172,29 @@ impl Forwarder {
                         self.take(item)?;
                     }
                 }
+                _ = looks.tick() => self.look_for_hello(),
             }
         }
-        self.stop().await;
-        Ok(())
+    }
+
+    /// Leaves a connection on which Discord says nothing: there are no heartbeats yet by which twilight would notice.
+    fn look_for_hello(&mut self) {
+        self.report_state();
+        // twilight has a rate limiter from HELLO to the end of the connection.
+        if self.shard.state() != ShardState::Identifying || self.shard.ratelimiter().is_some() {
+            self.mute_since = None;
+        } else if self.mute_since.get_or_insert_with(Instant::now).elapsed() >= HELLO {
+            tracing::warn!(shard = self.number, "no HELLO came for shard {}, it connects anew", self.number);
+            self.rebuild();
+        }
+    }
+
+    /// Connects anew, at the gateway's own address, to go on with the session if there is one.
+    fn rebuild(&mut self) {
+        let session = self.shard.session().cloned().map(|session| (session, String::new()));
+        self.shard = build(&self.cx, self.number, session);
+        self.mute_since = None;
+        self.wait_before_connecting();
     }
 
     /// Leaves the session resumable: close code 4000, and the position of all that Kafka acknowledged.
@@ -279,10 +318,14 @@ impl Forwarder {
         let resumable = self.shard.session().is_some();
         tracing::info!(shard = self.number, resumable, "Discord refused the session of shard {}", self.number);
         if !resumable {
-            self.outbox.end_session();
-            self.last_sequence = None;
-            self.publish_position();
+            self.forget_session();
         }
+    }
+
+    fn forget_session(&mut self) {
+        self.outbox.end_session();
+        self.last_sequence = None;
+        self.publish_position();
     }
 
     fn closed(&mut self, frame: Option<&CloseFrame<'static>>) -> anyhow::Result<()> {
@@ -297,6 +340,11 @@ impl Forwarder {
             bail!("Discord closed shard {} for good with code {label} ({reason})", self.number);
         }
         tracing::info!(shard = self.number, reason, "the connection of shard {} closed with code {label}", self.number);
+        if code == Some(CloseCode::InvalidSequence as u16) {
+            // Discord wants a new session; twilight would RESUME with the same sequence again.
+            self.forget_session();
+            self.shard = build(&self.cx, self.number, None);
+        }
         self.wait_before_connecting();
         Ok(())
     }
@@ -309,9 +357,7 @@ impl Forwarder {
                 let error = anyhow::Error::from(error);
                 tracing::warn!(shard = self.number, "shard {} cannot connect: {error:#}", self.number);
                 if let ShardState::Disconnected { reconnect_attempts: ATTEMPTS.. } = self.shard.state() {
-                    let session = self.shard.session().cloned().map(|session| (session, String::new()));
-                    self.shard = build(&self.cx, self.number, session);
-                    self.wait_before_connecting();
+                    self.rebuild();
                 }
             }
             _ => {

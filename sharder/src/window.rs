@@ -161,6 +161,19 @@ impl<T> Window<T> {
         }
     }
 
+    /// An event of the window.
+    #[must_use]
+    pub fn get(&self, ticket: Ticket) -> Option<&T> {
+        let offset = ticket.0.checked_sub(self.first)?;
+        self.entries.get(index(offset)).map(|entry| &entry.item)
+    }
+
+    /// Whether a delivery failed, and what is on its way has not all been answered since.
+    #[must_use]
+    pub fn is_rewinding(&self) -> bool {
+        self.rewinding
+    }
+
     /// How many events are in the window.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -6,7 +6,10 @@ use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{bounds::Retries, failure::Failure};
+use super::{
+    bounds::Retries,
+    failure::{Failure, Then},
+};
 use crate::dead_letters::Class;
 
 /// How the work on a record ended.
@@ -37,6 +40,7 @@ where
     F: Future<Output = Result<(), Failure>>,
 {
     let mut attempts = 0;
+    let mut waited = 0;
     loop {
         let permit = tokio::select! {
             biased;
@@ -54,15 +58,23 @@ where
         drop(permit);
         let (class, error) = match result {
             Ok(Ok(())) => return Outcome::Done,
-            Ok(Err(Failure { again: false, error })) => {
+            Ok(Err(Failure { then: Then::Discard, error })) => {
                 return Outcome::Dead { attempts, class: Class::Discarded, error: format!("{error:#}") };
             }
-            Ok(Err(Failure { error, .. })) => (Class::Exhausted, format!("{error:#}")),
-            Err(panic) => (Class::Panicked, panic_text(&*panic)),
+            Ok(Err(Failure { then: Then::Wait, error })) => {
+                waited += 1;
+                (None, format!("{error:#}"))
+            }
+            Ok(Err(Failure { then: Then::Retry, error })) => (Some(Class::Exhausted), format!("{error:#}")),
+            Err(panic) => (Some(Class::Panicked), panic_text(&*panic)),
         };
         failed(attempts, &error);
-        let Some(pause) = rules.retries.pause_after(attempts) else {
-            return Outcome::Dead { attempts, class, error };
+        let pause = match class {
+            None => rules.retries.pause(waited),
+            Some(class) => match rules.retries.pause_after(attempts - waited) {
+                Some(pause) => pause,
+                None => return Outcome::Dead { attempts, class, error },
+            },
         };
         tokio::select! {
             biased;
@@ -144,6 +156,21 @@ mod tests {
         let expected = Outcome::Dead { attempts: 3, class: Class::Exhausted, error: "away 3".to_owned() };
         assert_eq!(outcome, expected);
         assert_eq!(*failures.borrow(), [1, 2, 3].map(|number| (number, format!("away {number}"))));
+    }
+
+    #[tokio::test]
+    async fn waiting_uses_no_attempt_up() {
+        let mut case = Case::new(Duration::ZERO);
+        case.retries.longest = Duration::ZERO;
+        // Away, then three failures of its own, among them away again.
+        let call = |number| {
+            ready(Err(match number {
+                1..=50 | 52 => Failure::wait(io::Error::other("the database is away")),
+                _ => Failure::retry(io::Error::other("no")),
+            }))
+        };
+        let outcome = attempt(&case.rules(), call, |_, _| {}).await;
+        assert_eq!(outcome, Outcome::Dead { attempts: 54, class: Class::Exhausted, error: "no".to_owned() });
     }
 
     #[tokio::test]

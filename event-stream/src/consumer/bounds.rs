@@ -47,7 +47,7 @@ pub struct Retries {
 }
 
 impl Default for Retries {
-    /// Ten attempts in a minute and a half: a database that restarts is back by then.
+    /// Ten attempts in a minute and a half.
     fn default() -> Retries {
         Retries { attempts: 10, first: Duration::from_millis(200), longest: Duration::from_secs(30) }
     }
@@ -56,9 +56,14 @@ impl Default for Retries {
 impl Retries {
     /// The pause after that many attempts, or `None` when they were enough.
     pub(super) fn pause_after(&self, attempts: u32) -> Option<Duration> {
-        let doubled =
-            || 2_u32.checked_pow(attempts.saturating_sub(1)).and_then(|factor| self.first.checked_mul(factor));
-        (attempts < self.attempts).then(|| doubled().map_or(self.longest, |pause| pause.min(self.longest)))
+        (attempts < self.attempts).then(|| self.pause(attempts))
+    }
+
+    /// The pause after the `number`th failure.
+    pub(super) fn pause(&self, number: u32) -> Duration {
+        let factor = 2_u32.checked_pow(number.saturating_sub(1));
+        let doubled = factor.and_then(|factor| self.first.checked_mul(factor));
+        doubled.map_or(self.longest, |pause| pause.min(self.longest))
     }
 }
 

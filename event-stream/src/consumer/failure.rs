@@ -6,11 +6,19 @@ use bytes::Bytes;
 
 use crate::envelope::{Headers, Message};
 
-/// A handler's answer when it could not do its work: try again, or not.
+/// A handler's answer when it could not do its work: try again, wait, or give up.
 #[derive(Debug)]
 pub struct Failure {
-    pub(super) again: bool,
+    pub(super) then: Then,
     pub(super) error: anyhow::Error,
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    Retry,
+    Wait,
+    Discard,
 }
 
 impl Failure {
@@ -24,12 +32,18 @@ impl Failure {
     /// # Ok(()) }
     /// ```
     pub fn retry(error: impl Into<anyhow::Error>) -> Failure {
-        Failure { again: true, error: error.into() }
+        Failure { then: Then::Retry, error: error.into() }
+    }
+
+    /// The work needs something that is away, a database for example, and says nothing against the record: as
+    /// [`Failure::retry`], but no attempt is used up, however long it takes.
+    pub fn wait(error: impl Into<anyhow::Error>) -> Failure {
+        Failure { then: Then::Wait, error: error.into() }
     }
 
     /// The work will never succeed: the record becomes a dead letter at once.
     pub fn discard(error: impl Into<anyhow::Error>) -> Failure {
-        Failure { again: false, error: error.into() }
+        Failure { then: Then::Discard, error: error.into() }
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Offsets {
 
 #[derive(Debug)]
 struct Taken {
-    offset: i64,
+    ticket: Ticket,
     finished: bool,
 }
 
@@ -32,29 +32,28 @@ impl Offsets {
     /// Takes a record.
     ///
     /// An offset before the last one means that the log was cut, for example because brokers lost data: what was taken
-    /// before no longer counts, and its tickets do nothing.
+    /// from there on no longer counts, and its tickets do nothing. What lies before is still worked on, and counts.
     pub(super) fn take(&mut self, offset: i64) -> Ticket {
         if offset < self.next {
-            self.taken.clear();
-            self.position = None;
+            while self.taken.pop_back_if(|taken| taken.ticket.offset >= offset).is_some() {}
+            self.position = self.position.map(|position| position.min(offset));
             self.epoch += 1;
         }
         self.next = offset + 1;
-        self.taken.push_back(Taken { offset, finished: false });
-        Ticket { offset, epoch: self.epoch }
+        let ticket = Ticket { offset, epoch: self.epoch };
+        self.taken.push_back(Taken { ticket, finished: false });
+        ticket
     }
 
     /// Marks a record as finished.
     pub(super) fn finish(&mut self, ticket: Ticket) {
-        if ticket.epoch != self.epoch {
-            return;
-        }
-        if let Ok(index) = self.taken.binary_search_by_key(&ticket.offset, |taken| taken.offset) {
+        if let Ok(index) = self.taken.binary_search_by_key(&ticket.offset, |taken| taken.ticket.offset)
+            && self.taken[index].ticket == ticket
+        {
             self.taken[index].finished = true;
         }
-        while let Some(first) = self.taken.front().filter(|first| first.finished) {
-            self.position = Some(first.offset + 1);
-            self.taken.pop_front();
+        while let Some(first) = self.taken.pop_front_if(|first| first.finished) {
+            self.position = Some(first.ticket.offset + 1);
         }
     }
 
@@ -122,15 +121,35 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_was_cut_starts_over() {
+    fn a_log_that_was_cut_is_gone_on_with_from_the_cut() {
         let mut offsets = Offsets::default();
         let (done, open) = (offsets.take(100), offsets.take(101));
         offsets.finish(done);
         let again = offsets.take(3);
-        assert_eq!(offsets.position(), None);
+        assert_eq!((offsets.position(), offsets.window()), (Some(3), 1));
         offsets.finish(open);
-        assert_eq!(offsets.position(), None);
+        assert_eq!(offsets.position(), Some(3));
         offsets.finish(again);
         assert_eq!(offsets.position(), Some(4));
+    }
+
+    #[test]
+    fn what_runs_before_a_cut_still_holds_the_position() {
+        let mut offsets = Offsets::default();
+        let before: Vec<_> = (1..=10).map(|offset| offsets.take(offset)).collect();
+        // 1 to 5 run, and so does the old 9.
+        for done in [5, 6, 7, 9] {
+            offsets.finish(before[done]);
+        }
+        let (eight, nine) = (offsets.take(8), offsets.take(9));
+        offsets.finish(before[8]);
+        offsets.finish(eight);
+        assert_eq!(offsets.position(), None);
+        for running in &before[..5] {
+            offsets.finish(*running);
+        }
+        assert_eq!(offsets.position(), Some(9), "the new 9 is not finished by the old one");
+        offsets.finish(nine);
+        assert_eq!((offsets.position(), offsets.window()), (Some(10), 0));
     }
 }

@@ -21,7 +21,7 @@ use super::{
     context::{Context, Owned, Terms},
     partition::Partition,
 };
-use crate::{envelope::Message, error::Error};
+use crate::{client, envelope::Message, error::Error};
 
 /// Longest wait for a record: a stop is noticed within it.
 const WAIT: Duration = Duration::from_millis(100);
@@ -75,7 +75,10 @@ impl<S: Fn(Arc<Partition>, Bytes)> Poll<S> {
                     }
                 }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
-                Some(Err(error)) => tracing::debug!(topic = &*self.owned.topic, %error, "kafka has no records for now"),
+                Some(Err(error)) => {
+                    self.owned.connection.suspect(&error);
+                    tracing::debug!(topic = &*self.owned.topic, %error, "kafka has no records for now");
+                }
                 None => {}
             }
             let now = Instant::now();
@@ -85,8 +88,8 @@ impl<S: Fn(Arc<Partition>, Bytes)> Poll<S> {
                 next_commit = now + self.terms.bounds.commit_every;
             }
             if self.owned.connection.is_in_doubt() && now >= next_question {
-                match self.consumer.fetch_metadata(Some(&self.owned.topic), ASK_AGAIN / 2) {
-                    Ok(_) => self.owned.connection.answered(),
+                match client::ask(self.consumer.client(), &self.owned.topic, ASK_AGAIN / 2) {
+                    Ok(()) => self.owned.connection.answered(),
                     Err(error) => self.owned.connection.unanswered(&error),
                 }
                 next_question = Instant::now() + ASK_AGAIN;

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Weak, atomic::Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,10 +15,10 @@ use rdkafka::{
     message::OwnedHeaders,
     producer::{BaseRecord, Producer as _, ThreadedProducer},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::native::{Current, Metrics};
-use crate::{client, config::KafkaConfig, envelope::HeaderWriter, error::Error, topics::Topic};
+use crate::{client, config::KafkaConfig, dead_letters, envelope::HeaderWriter, error::Error, topics::Topic};
 
 /// How long [`Producer::connect`] waits for the brokers before it fails and may be tried again.
 const WARM: Duration = Duration::from_secs(10);
@@ -30,7 +30,9 @@ const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(5);
 pub enum Profile {
     /// Somebody waits for each record: sent at once, given up after 10 s.
     Interactive,
-    /// A stream: collected for 5 ms and compressed, tried for 5 minutes.
+    /// A stream: collected for 5 ms and compressed, tried until Kafka has it.
+    ///
+    /// A record that the brokers refuse for good takes everything under way along: the producer dies.
     Bulk,
 }
 
@@ -42,10 +44,10 @@ impl Profile {
         }
     }
 
-    pub(super) fn gives_up_after(self) -> Duration {
+    pub(super) fn gives_up_after(self) -> Option<Duration> {
         match self {
-            Profile::Interactive => Duration::from_secs(10),
-            Profile::Bulk => Duration::from_mins(5),
+            Profile::Interactive => Some(Duration::from_secs(10)),
+            Profile::Bulk => None,
         }
     }
 }
@@ -59,10 +61,15 @@ pub struct Acked {
     pub offset: i64,
 }
 
+/// One life of a producer: it ends with a fatal error, and another one begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life(u64);
+
 /// A handle on an idempotent producer: `acks=all`, each result collected, order kept per key.
 ///
 /// One per [`Profile`] and process; clones share it. A producer that died of a fatal error, for example because a broker
-/// lost its data, is replaced by the next record, and every record that was under way fails.
+/// lost its data, is replaced at once, and every record that was under way fails. A caller that sends on before
+/// it has seen those failures, and wants its order kept, names the [`Life`] that it sends in.
 #[derive(Clone)]
 pub struct Producer {
     shared: Arc<Shared>,
@@ -76,6 +83,26 @@ struct Shared {
     profile: Profile,
     current: ArcSwap<Current>,
     metrics: Arc<Metrics>,
+    // Told when a producer may have died, and at the end.
+    dead: Arc<Notify>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.dead.notify_one();
+    }
+}
+
+/// Replaces each producer that died: dropping it fails what it still holds, which librdkafka else keeps without an answer.
+async fn replace_the_dead(shared: Weak<Shared>, names: Arc<KafkaConfig>, dead: Arc<Notify>) {
+    loop {
+        dead.notified().await;
+        let Some(shared) = shared.upgrade() else { return };
+        let current = shared.current.load_full();
+        if current.native.as_ref().is_some_and(|native| native.client().fatal_error().is_some()) {
+            Producer { shared, names: Arc::clone(&names) }.replace(current);
+        }
+    }
 }
 
 impl Producer {
@@ -86,17 +113,31 @@ impl Producer {
     /// When a setting is wrong, or no broker answers within 10 s.
     pub async fn connect(config: &KafkaConfig, client_id: &str, profile: Profile) -> Result<Producer, Error> {
         let metrics = Arc::new(Metrics::new(profile));
-        let (current, warm) = Current::new(config, client_id, profile, &metrics)?;
+        let dead = Arc::new(Notify::new());
+        let (current, warm) = Current::new(config, client_id, profile, &metrics, &dead, 0)?;
         let shared = Shared {
             config: config.clone(),
             client_id: client_id.to_owned(),
             profile,
             current: ArcSwap::from_pointee(current),
             metrics,
+            dead: Arc::clone(&dead),
         };
         let not_warm = |_| Error::NotWarm { brokers: config.brokers.clone() };
         tokio::time::timeout(WARM, warm.notified()).await.map_err(not_warm)?;
-        Ok(Producer { shared: Arc::new(shared), names: Arc::new(config.clone()) })
+        let (shared, names) = (Arc::new(shared), Arc::new(config.clone()));
+        tokio::spawn(replace_the_dead(Arc::downgrade(&shared), Arc::clone(&names), dead));
+        Ok(Producer { shared, names })
+    }
+
+    /// The name of topic `T`.
+    pub(super) fn name_of<T: Topic>(&self) -> &str {
+        T::name(&self.names)
+    }
+
+    /// The librdkafka producer of the moment.
+    pub(super) fn current(&self) -> Arc<Current> {
+        self.shared.current.load_full()
     }
 
     /// The same producer, for the topics that `names` has on the same cluster.
@@ -122,11 +163,11 @@ impl Producer {
     ///
     /// When the record is too large or was not acknowledged within the profile's time; then it may still have been written.
     pub async fn send<T: Topic>(&self, payload: &T::Payload) -> Result<Acked, Error> {
-        let deadline = tokio::time::Instant::now() + self.shared.profile.gives_up_after();
+        let deadline = self.shared.profile.gives_up_after().map(|time| tokio::time::Instant::now() + time);
         loop {
             match self.enqueue::<T>(payload) {
                 Ok(delivery) => return delivery.await,
-                Err(Error::QueueFull) if tokio::time::Instant::now() < deadline => {
+                Err(Error::QueueFull) if deadline.is_none_or(|deadline| tokio::time::Instant::now() < deadline) => {
                     tokio::time::sleep(FULL_QUEUE_PAUSE).await;
                 }
                 Err(error) => return Err(error),
@@ -142,14 +183,56 @@ impl Producer {
     ///
     /// [`Error::QueueFull`] when the producer holds as much as it may; [`Error::TooLarge`].
     pub fn enqueue<T: Topic>(&self, payload: &T::Payload) -> Result<Delivery, Error> {
+        self.enqueue_payload::<T>(None, payload)
+    }
+
+    /// As [`Producer::enqueue`], and only in this life of the producer.
+    ///
+    /// What was under way when a producer died has failed, but its caller may not know yet; what it sends now would come
+    /// before what it is to send again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Replaced`] when that life is over, and as [`Producer::enqueue`].
+    pub fn enqueue_in<T: Topic>(&self, life: Life, payload: &T::Payload) -> Result<Delivery, Error> {
+        self.enqueue_payload::<T>(Some(life), payload)
+    }
+
+    /// The life that the producer is in; where it died, the next one begins.
+    pub fn life(&self) -> Life {
+        Life(self.alive().life)
+    }
+
+    fn enqueue_payload<T: Topic>(&self, life: Option<Life>, payload: &T::Payload) -> Result<Delivery, Error> {
         let mut headers = HeaderWriter::new(T::SCHEMA);
         T::headers(payload, &mut headers);
-        self.enqueue_record(Record {
+        let key = T::key(payload);
+        let record = Record {
             topic: T::name(&self.names),
-            key: Some(T::key(payload).as_bytes()),
+            key: Some(key.as_bytes()),
             headers: headers.finish(),
             payload: Some(T::body(payload)),
-        })
+        };
+        self.enqueue_record(life, record)
+    }
+
+    /// Writes among the dead letters that a record could not be written: key and headers, without the value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::enqueue`].
+    pub fn enqueue_refused<T: Topic>(&self, payload: &T::Payload, error: &Error) -> Result<Delivery, Error> {
+        let mut headers = HeaderWriter::new(T::SCHEMA);
+        T::headers(payload, &mut headers);
+        let (topic, key) = (T::name(&self.names), T::key(payload));
+        dead_letters::mark_refused(&mut headers, topic, &self.shared.client_id, error);
+        let record = Record {
+            topic: &dead_letters::topic(topic),
+            key: Some(key.as_bytes()),
+            headers: headers.finish(),
+            payload: None,
+        };
+        self.enqueue_record(None, record)
     }
 
     /// How many records wait for their result.
@@ -174,12 +257,15 @@ impl Producer {
         }
     }
 
-    pub(crate) fn enqueue_record(&self, record: Record<'_>) -> Result<Delivery, Error> {
+    pub(crate) fn enqueue_record(&self, life: Option<Life>, record: Record<'_>) -> Result<Delivery, Error> {
         let bytes = record.payload.map_or(0, <[u8]>::len);
         if bytes > client::LARGEST_PAYLOAD {
             return Err(Error::TooLarge { topic: record.topic.to_owned(), bytes, limit: client::LARGEST_PAYLOAD });
         }
         let current = self.alive();
+        if life.is_some_and(|life| life != Life(current.life)) {
+            return Err(Error::Replaced);
+        }
         let Some(native) = &current.native else { return Err(Error::Ended) };
         let (result, delivery) = oneshot::channel();
         let native_record = BaseRecord {
@@ -195,6 +281,9 @@ impl Producer {
             // The first to hear that the producer died, before the callbacks that say so were called.
             Err((error, native_record)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) => {
                 let successor = self.replace(Arc::clone(&current));
+                if life.is_some() && successor.life != current.life {
+                    return Err(Error::Replaced);
+                }
                 match &successor.native {
                     Some(native) => native.send(native_record),
                     None => Err((error, native_record)),
@@ -227,7 +316,9 @@ impl Producer {
     fn replace(&self, dead: Arc<Current>) -> Arc<Current> {
         let shared = &self.shared;
         let reason = dead.native.as_ref().and_then(|native| native.client().fatal_error());
-        let (new, _) = match Current::new(&shared.config, &shared.client_id, shared.profile, &shared.metrics) {
+        let life = dead.life + 1;
+        let Shared { config, client_id, profile, metrics, dead: told, .. } = shared.as_ref();
+        let (new, _) = match Current::new(config, client_id, *profile, metrics, told, life) {
             Ok(made) => made,
             Err(error) => {
                 tracing::error!(%error, "could not replace a kafka producer that died");
@@ -282,7 +373,7 @@ impl Future for Delivery {
 
 #[cfg(test)]
 mod tests {
-    use model::topics::LateInteraction;
+    use model::topics::{GatewayEvent, LateInteraction};
     use rdkafka::{
         mocking::MockCluster,
         types::{RDKafkaApiKey, RDKafkaRespErr},
@@ -291,7 +382,7 @@ mod tests {
     use twilight_model::id::Id;
 
     use super::*;
-    use crate::{LateInteractions, testing};
+    use crate::{GatewayEvents, LateInteractions, testing};
 
     fn late(interaction: u64) -> LateInteraction {
         LateInteraction {
@@ -323,6 +414,49 @@ mod tests {
         let read = testing::read_all::<LateInteractions>(&config, &config.interactions_topic).await.unwrap();
         let ids: Vec<_> = read.iter().map(|(late, _)| late.interaction.get()).collect();
         assert_eq!(ids, [1, 3]);
+    }
+
+    fn event(sequence: u64, payload: Vec<u8>) -> GatewayEvent {
+        GatewayEvent {
+            bot: Id::new(1),
+            shard: 0,
+            session: "session".to_owned(),
+            sequence,
+            kind: "MESSAGE_CREATE".to_owned(),
+            guild: None,
+            received_at: OffsetDateTime::UNIX_EPOCH,
+            payload: payload.into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_record_takes_what_is_behind_it_along_and_nothing_goes_out_before_the_next_life() {
+        let config = testing::config();
+        testing::limit_events(&config, 300_000).await.unwrap();
+        let producer = Producer::connect(&config, "test", Profile::Bulk).await.unwrap();
+        let life = producer.life();
+        // Many requests; what is large and does not compress is refused, in the midst of them.
+        let large: Vec<u8> = (0..40_000).flat_map(|_| uuid::Uuid::new_v4().into_bytes()).collect();
+        let send = |n| {
+            let payload = if n == 40 { large.clone() } else { vec![b' '; 100_000] };
+            producer.enqueue_in::<GatewayEvents>(life, &event(n, payload))
+        };
+        // It may die before the last one is handed over.
+        let sent: Vec<_> = (1..=120).map_while(|n| send(n).ok()).collect();
+        let mut answers = Vec::new();
+        for delivery in sent {
+            answers.push(delivery.await);
+        }
+        let refused = answers.iter().position(Result::is_err).unwrap();
+        assert!(matches!(answers[refused], Err(Error::RefusedForSize { .. })), "{:?}", answers[refused]);
+        assert!(answers[refused..].iter().all(Result::is_err), "{:?}", &answers[refused..]);
+
+        let early = producer.enqueue_in::<GatewayEvents>(life, &event(121, Vec::new()));
+        assert!(matches!(early, Err(Error::Replaced)), "{early:?}");
+        let next = producer.life();
+        assert_ne!(life, next);
+        producer.enqueue_in::<GatewayEvents>(next, &event(121, Vec::new())).unwrap().await.unwrap();
+        assert_eq!(producer.shared.metrics.replaced.get(), 1);
     }
 
     #[tokio::test]

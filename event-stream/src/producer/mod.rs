@@ -2,6 +2,7 @@
 
 mod handle;
 mod native;
+mod watch;
 
 pub(crate) use handle::Record;
-pub use handle::{Acked, Delivery, Producer, Profile};
+pub use handle::{Acked, Delivery, Life, Producer, Profile};

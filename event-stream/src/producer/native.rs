@@ -7,7 +7,7 @@ use std::sync::{
 
 use prometheus::{IntCounter, IntCounterVec, Opts};
 use rdkafka::{
-    ClientContext,
+    ClientConfig, ClientContext,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     message::Message as _,
@@ -22,6 +22,8 @@ use crate::{client, config::KafkaConfig, error::Error};
 /// The librdkafka producer of the moment.
 pub(super) struct Current {
     pub(super) native: Option<ThreadedProducer<Deliveries>>,
+    /// How many were replaced before it.
+    pub(super) life: u64,
 }
 
 impl Current {
@@ -30,33 +32,45 @@ impl Current {
         client_id: &str,
         profile: Profile,
         metrics: &Arc<Metrics>,
+        dead: &Arc<Notify>,
+        life: u64,
     ) -> Result<(Current, Arc<Notify>), Error> {
-        let mut settings = client::settings(config, client_id);
-        settings
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            // As the Java client, so that other tools find a key in the same partition.
-            .set("partitioner", "murmur2_random")
-            // librdkafka looks for a broker to take its id from every 500 ms, and tells only through its statistics.
-            .set("statistics.interval.ms", "200")
-            .set("message.timeout.ms", profile.gives_up_after().as_millis().to_string());
-        match profile {
-            Profile::Interactive => settings.set("linger.ms", "0").set("queue.buffering.max.kbytes", "32768"),
-            Profile::Bulk => {
-                settings.set("linger.ms", "5").set("compression.type", "lz4").set("queue.buffering.max.kbytes", "65536")
-            }
-        };
         let warm = Arc::new(Notify::new());
         let context = Deliveries {
             warm: Arc::clone(&warm),
             is_warm: AtomicBool::new(false),
             died: AtomicBool::new(false),
+            dead: Arc::clone(dead),
             metrics: Arc::clone(metrics),
         };
         let make = |source| Error::Client { client: client_id.to_owned(), source };
-        let native = settings.create_with_context(context).map_err(make)?;
-        Ok((Current { native: Some(native) }, warm))
+        let native = settings(config, client_id, profile).create_with_context(context).map_err(make)?;
+        Ok((Current { native: Some(native), life }, warm))
     }
+}
+
+fn settings(config: &KafkaConfig, client_id: &str, profile: Profile) -> ClientConfig {
+    let mut settings = client::settings(config, client_id);
+    settings
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        // As the Java client, so that other tools find a key in the same partition.
+        .set("partitioner", "murmur2_random")
+        // librdkafka looks for a broker to take its id from every 500 ms, and tells only through its statistics.
+        .set("statistics.interval.ms", "200")
+        // 0 is without end.
+        .set("message.timeout.ms", profile.gives_up_after().map_or(0, |time| time.as_millis()).to_string());
+    match profile {
+        Profile::Interactive => settings.set("linger.ms", "0").set("queue.buffering.max.kbytes", "32768"),
+        Profile::Bulk => settings
+            .set("linger.ms", "5")
+            .set("compression.type", "lz4")
+            .set("queue.buffering.max.kbytes", "65536")
+            // A record that the broker refuses takes all behind it along: otherwise they would be written, and it could
+            // only be sent again behind them.
+            .set("enable.gapless.guarantee", "true"),
+    };
+    settings
 }
 
 impl Drop for Current {
@@ -72,6 +86,7 @@ pub(super) struct Deliveries {
     warm: Arc<Notify>,
     is_warm: AtomicBool,
     pub(super) died: AtomicBool,
+    dead: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
@@ -93,6 +108,7 @@ impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
             self.died.store(true, Ordering::Relaxed);
+            self.dead.notify_one();
         }
         client::log_error(&error, reason);
     }
@@ -116,7 +132,15 @@ impl ProducerContext for Deliveries {
                 if source.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
                     self.died.store(true, Ordering::Relaxed);
                 }
-                Err(Error::NotDelivered { topic: message.topic().to_owned(), source: source.clone() })
+                // The error of a record need not be the one that the producer died of.
+                self.dead.notify_one();
+                Err(match source.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => Error::RefusedForSize {
+                        topic: message.topic().to_owned(),
+                        bytes: message.payload().map_or(0, <[u8]>::len),
+                    },
+                    _ => Error::NotDelivered { topic: message.topic().to_owned(), source: source.clone() },
+                })
             }
         };
         // Nobody waits any more: the counters have it.
@@ -147,5 +171,19 @@ impl Metrics {
             produced,
             replaced,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_a_stream_is_never_given_up_for_its_age() {
+        let config = KafkaConfig::at("127.0.0.1:9092");
+        let timeout = |profile| settings(&config, "test", profile).get("message.timeout.ms").map(ToOwned::to_owned);
+        // librdkafka gives each record up by its own age: those behind it would be written, and it only after them.
+        assert_eq!(timeout(Profile::Bulk).as_deref(), Some("0"));
+        assert_eq!(timeout(Profile::Interactive).as_deref(), Some("10000"));
     }
 }

@@ -3,7 +3,7 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use common::service::Service;
-use event_stream::{Bounds, Failure, Producer, Profile, Retries, embedded};
+use event_stream::{Bounds, Failure, GatewayEvents, Producer, Profile, Retries, embedded};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -134,4 +134,21 @@ async fn brokers_that_go_away_are_reported_and_a_stop_does_not_wait_for_them() {
     // A commit would wait for a coordinator for 10 s.
     tokio::time::timeout(Duration::from_secs(5), task).await.unwrap().unwrap().unwrap();
     assert_eq!(log.entries(), ["begun", "done"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_producer_that_writes_nothing_notices_that_brokers_go_away() {
+    let broker = tokio::task::spawn_blocking(embedded::Broker::start).await.unwrap().unwrap();
+    let producer = Producer::connect(&broker.config(), "test", Profile::Interactive).await.unwrap();
+    let dependency = Service::for_test("test").dependency("kafka");
+    dependency.up();
+    let stop = CancellationToken::new();
+    let watching = {
+        let (dependency, stop) = (dependency.clone(), stop.clone());
+        tokio::spawn(async move { producer.watch::<GatewayEvents>(dependency, stop).await })
+    };
+    tokio::task::spawn_blocking(move || drop(broker)).await.unwrap();
+    until(|| dependency.reason().is_some()).await;
+    stop.cancel();
+    within(watching).await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! A simulated Discord with its guild, and sharders that come and go.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -18,6 +18,8 @@ use sharder::{
 };
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
 use twilight_model::id::{Id, marker::ApplicationMarker};
+
+use crate::door::Door;
 
 /// How long a state may take to come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,6 +67,16 @@ impl House {
         sharder
     }
 
+    /// A sharder that is ready, and reaches Kafka through a door.
+    pub(crate) async fn start_behind_a_door(&self) -> (Sharder, Door) {
+        let door = Door::open_to(&self.kafka.brokers).await;
+        let mut config = self.config();
+        config.kafka.brokers = door.addr();
+        let sharder = Sharder::start(config).await;
+        sharder.until("/readyz", "ready").await;
+        (sharder, door)
+    }
+
     /// A member writes this many messages.
     pub(crate) fn chat(&self, messages: usize) {
         self.sim.write(|state| {
@@ -76,6 +88,11 @@ impl House {
                 );
             }
         });
+    }
+
+    /// A member writes one message.
+    pub(crate) fn say(&self, text: &str) {
+        self.sim.write(|state| state.say(self.seed.general, self.seed.member, text));
     }
 
     /// Every dispatch of the simulator, by session and sequence.
@@ -100,6 +117,15 @@ impl House {
             }
             let lost: Vec<_> = missing.keys().map(|(_, sequence)| sequence).collect();
             assert!(Instant::now() < deadline, "Kafka lacks {lost:?}");
+        }
+    }
+
+    /// Whether what came first of each event is in the order of its guild.
+    pub(crate) fn assert_order(events: &[GatewayEvent]) {
+        let (mut seen, mut last) = (BTreeSet::new(), BTreeMap::new());
+        for event in events.iter().filter(|event| seen.insert((event.session.clone(), event.sequence))) {
+            let before = last.insert((event.session.clone(), event.guild), event.sequence).unwrap_or(0);
+            assert!(before < event.sequence, "{before} before {} of one guild", event.sequence);
         }
     }
 

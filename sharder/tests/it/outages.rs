@@ -1,6 +1,6 @@
 //! Kafka goes away: reading stops at the limit, nothing is passed over.
 
-use event_stream::{embedded::Broker, testing};
+use event_stream::{Class, DeadLetter, embedded::Broker, testing};
 
 use crate::harness::{House, Sharder};
 
@@ -33,6 +33,82 @@ async fn without_kafka_reading_stops_and_what_was_not_acknowledged_comes_again()
     let sequences: std::collections::BTreeSet<u64> = events.iter().map(|event| event.sequence).collect();
     assert_eq!(sequences, (safe.1 + 1..=last).collect());
     assert_eq!(house.identifies(), 1);
+    sharder.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_came_while_kafka_was_away_is_written_in_order_once_it_is_back() {
+    let house = House::build().await;
+    let (sharder, door) = house.start_behind_a_door().await;
+    house.chat(50);
+    house.all_in_kafka().await;
+    for _ in 0..2 {
+        door.shut();
+        house.chat(500);
+        sharder.until("/readyz", "kafka").await;
+        door.open();
+        house.chat(50);
+        sharder.until("/readyz", "ready").await;
+    }
+    House::assert_order(&house.all_in_kafka().await);
+    house.position_is_last().await;
+    assert_eq!(house.identifies(), 1);
+    sharder.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_producer_that_dies_in_the_stream_leaves_no_gap_and_no_disorder() {
+    // librdkafka's own broker, because this one has to contradict.
+    let broker = Broker::start().unwrap();
+    let mut house = House::build().await;
+    house.kafka = broker.config();
+    let sharder = house.start().await;
+    for _ in 0..3 {
+        house.chat(100);
+        broker.desynchronise().unwrap();
+        house.chat(300);
+        House::assert_order(&house.all_in_kafka().await);
+    }
+    assert!(sharder.metric("gateway_resends_total").await > 0);
+    house.position_is_last().await;
+    assert_eq!(house.identifies(), 1);
+    sharder.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_event_that_the_topic_is_too_small_for_is_kept_without_its_body_and_the_others_pass() {
+    let house = House::build().await;
+    // Less than one batch of many small ones, too.
+    testing::limit_events(&house.kafka, 1_500).await.unwrap();
+    let sharder = house.start().await;
+    house.chat(3);
+    // Random, so that it does not become small by compression.
+    let text: String = (0..1_900).map(|_| char::from(rand::random_range(b'#'..b'~'))).collect();
+    house.say(&text);
+    house.chat(100);
+    let last = house.position_is_last().await;
+    let dead = testing::read_raw(&house.kafka, &testing::dead_letters_of(&house.kafka.events_topic)).await.unwrap();
+    let events = house.in_kafka().await;
+    House::assert_order(&events);
+    let mut missing = house.dispatched();
+    for event in &events {
+        missing.remove(&(event.session.clone(), event.sequence));
+    }
+    let refused = missing.iter().map(|((session, sequence), frame)| {
+        assert!(frame.len() > 1_000, "{} bytes are not to blame", frame.len());
+        (session.clone(), sequence.to_string())
+    });
+    let refused: std::collections::BTreeSet<_> = refused.collect();
+    assert!(!refused.is_empty());
+    let kept = dead.iter().map(|dead| {
+        let letter = DeadLetter::of(&dead.headers).unwrap();
+        assert_eq!((letter.class, &dead.payload), (Class::Refused, &None));
+        let header = |name| dead.headers.text(name).unwrap().to_owned();
+        (header("session"), header("sequence"))
+    });
+    assert_eq!(refused, kept.collect());
+    assert!(last.1 >= 104);
+    assert_eq!(sharder.metric("gateway_events_refused_total").await, refused.len() as u64);
     sharder.stop().await.unwrap();
 }
 

@@ -16,7 +16,7 @@ fn process(house: &House) -> Child {
         .env("KAFKA_TOPIC", &house.kafka.events_topic)
         .env("KAFKA_INTERACTIONS_TOPIC", &house.kafka.interactions_topic)
         .env("KAFKA_PARTITIONS", house.kafka.partitions.to_string())
-        .env("METRICS_ADDR", "")
+        .env("METRICS_ADDR", "127.0.0.1:0")
         .env("RUST_LOG", "error")
         .stdout(Stdio::null())
         .kill_on_drop(true)

@@ -47,3 +47,23 @@ async fn an_intent_that_is_not_enabled_is_named_and_can_be_left_out() {
     house.all_in_kafka().await;
     sharder.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn an_end_for_good_still_hands_to_kafka_what_was_received() {
+    let house = House::build().await;
+    let (mut sharder, door) = house.start_behind_a_door().await;
+    house.position_is_last().await;
+    door.shut();
+    house.chat(20);
+    sharder.until("/metrics", r#"type="MESSAGE_CREATE",service="sharder"} 20"#).await;
+    house.sim.write(|state| {
+        let bot = state.users.get_mut(&house.seed.application.cast()).unwrap();
+        bot.token = "another".to_owned();
+        state.sessions.disconnect_bots(None);
+    });
+    sharder.until("/metrics", r#"gateway_disconnects_total{code="4004""#).await;
+    door.open();
+    says(&sharder.ended().await.unwrap_err(), &["4004", "SHARDER_TOKEN"]);
+    house.all_in_kafka().await;
+    house.position_is_last().await;
+}

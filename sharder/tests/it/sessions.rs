@@ -1,5 +1,7 @@
 //! A session is resumed whenever Discord lets us, and events of an interruption are not lost.
 
+use std::time::Duration;
+
 use crate::harness::House;
 
 #[tokio::test]
@@ -104,5 +106,41 @@ async fn a_stored_session_that_discord_no_longer_knows_is_replaced() {
     let (new, _) = house.position_is_last().await;
     assert_ne!(old, new);
     assert_eq!(house.identifies(), 2);
+    sharder.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sequence_that_discord_does_not_accept_starts_a_new_session() {
+    let house = House::build().await;
+    let sharder = house.start().await;
+    let (old, _) = house.position_is_last().await;
+    house.sim.write(|state| {
+        state.sessions.disconnect_bots(Some(4007));
+        // Discord keeps a session no longer than it believes its bot.
+        state.sessions.by_id.remove(&old);
+    });
+    house.sim.wait_for("a second session", |state| (state.sessions.identifies.len() == 2).then_some(())).await;
+    house.chat(10);
+    let (new, _) = house.position_is_last().await;
+    assert_ne!(old, new);
+    assert_eq!(house.sim.read(|state| state.sessions.resumes), 0);
+    sharder.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_on_which_discord_says_nothing_is_left() {
+    let house = House::build().await;
+    let sharder = house.start().await;
+    house.sim.write(|state| {
+        state.sessions.faults.hello_delay = Some(Duration::MAX);
+        state.sessions.disconnect_bots(None);
+    });
+    house.chat(10);
+    sharder.until("/readyz", "identifying").await;
+    // The connection that is open stays mute.
+    house.sim.write(|state| state.sessions.faults.hello_delay = None);
+    house.until_resumed(1).await;
+    house.all_in_kafka().await;
+    assert_eq!(house.identifies(), 1);
     sharder.stop().await.unwrap();
 }
