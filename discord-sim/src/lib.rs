@@ -1,4 +1,4 @@
-//! A local Discord: gateway, REST, signed interactions and a page, with readable state and injectable faults
+#![doc = include_str!("../README.md")]
 
 pub mod check;
 mod control;

@@ -85,7 +85,7 @@ impl Seed {
             }
             state.install(guild, application);
             state.say(welcome, admin, "Welcome to **Moonlight Games**! Say hello in the general channel, or open a ticket in the support channel.");
-            state.say(general, member, "Hi everyone :wave:");
+            state.say(general, member, "Hi everyone \u{1f44b}");
             state.say(general, other_member, "Did anybody else lose their save after the update?");
             state.say(general, staff, "Please open a ticket and we will look into it.");
             Self { application, guild, admin, staff, member, other_member, general, support }
@@ -217,7 +217,9 @@ impl State {
             Some(user) if user.bot => Principal::Bot(user.id.cast()),
             _ => Principal::Person(user),
         };
-        let Some(guild) = self.guilds.get(&guild_id) else { return };
+        // The payload holds all members: it is not worth making when nobody listens.
+        let listens = self.sessions.by_id.values().any(|session| session.principal == viewer);
+        let Some(guild) = self.guilds.get(&guild_id).filter(|_| listens) else { return };
         let data = self.guild_create_json(guild, viewer);
         self.emit(Event { kind: "GUILD_CREATE", data, audience: Audience::Member(user, guild_id) });
     }

@@ -2,10 +2,11 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
+use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +24,8 @@ struct Inner {
     changed: watch::Sender<u64>,
     addr: SocketAddr,
     stopped: CancellationToken,
-    http: reqwest::Client,
+    /// Made when the first endpoint is asked: that takes longer than most tests, and wants a TLS provider.
+    http: OnceLock<reqwest::Client>,
 }
 
 /// How long [`Sim::wait_for`] waits before it gives up.
@@ -43,9 +45,13 @@ impl Sim {
             changed: watch::Sender::new(0),
             addr,
             stopped: CancellationToken::new(),
-            http: reqwest::Client::new(),
+            http: OnceLock::new(),
         };
         let sim = Self { inner: Arc::new(inner) };
+        let listener = listener.tap_io(|connection| {
+            // Small frames would wait for each other's acknowledgement; without this option they are late and nothing else.
+            drop(connection.set_nodelay(true));
+        });
         let server = axum::serve(listener, crate::rest::router(sim.clone()))
             .with_graceful_shutdown(sim.stopped().cancelled_owned());
         tokio::spawn(async move {
@@ -73,7 +79,7 @@ impl Sim {
 
     /// Sends outgoing HTTP (interactions to endpoints).
     pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.inner.http
+        self.inner.http.get_or_init(reqwest::Client::new)
     }
 
     /// Looks at the world.
@@ -92,7 +98,7 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// After [`PATIENCE`], naming `what`: this is for tests.
+    /// After [`PATIENCE`], naming `what` and what happened last: this is for tests.
     #[expect(clippy::panic, reason = "a test that waits in vain has failed")]
     pub async fn wait_for<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
         let mut changed = self.inner.changed.subscribe();
@@ -109,7 +115,7 @@ impl Sim {
         });
         match found.await {
             Ok(Some(found)) => found,
-            _ => panic!("waited {PATIENCE:?} in vain for {what}"),
+            _ => panic!("waited {PATIENCE:?} in vain for {what}; {}", self.read(so_far)),
         }
     }
 
@@ -127,4 +133,22 @@ impl Sim {
         // A panic in one test's closure must not take the world away from the others.
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a person wants to know first when something did not come.
+fn so_far(state: &State) -> String {
+    let bots = state.sessions.by_id.values().filter(|session| session.is_bot());
+    let connected = bots.clone().filter(|session| session.connected()).count();
+    let mut text = format!(
+        "{connected} of {} sessions of bots connected, {} identified, {} resumed; failed interactions: {:?}; violations: {:?}; last requests:",
+        bots.count(),
+        state.sessions.identifies.len(),
+        state.sessions.resumes,
+        state.ledger.failed_interactions,
+        state.ledger.violations,
+    );
+    for request in state.ledger.requests.iter().rev().take(10).rev() {
+        text.push_str(&format!("\n  {} {} {} {}", request.at, request.method, request.path, request.status));
+    }
+    text
 }

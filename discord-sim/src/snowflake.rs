@@ -10,15 +10,24 @@ use twilight_model::id::Id;
 pub const EPOCH_MS: u64 = 1_420_070_400_000;
 
 /// Hands out ids that never repeat and never go backwards.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Snowflakes {
     last: AtomicU64,
+    /// Where this source begins in each millisecond. Simulators of tests that start in the same millisecond must not make the same bot:
+    /// what is outside of them, a database or a lock, goes by its id.
+    offset: u64,
+}
+
+impl Default for Snowflakes {
+    fn default() -> Self {
+        Self { last: AtomicU64::new(0), offset: rand::random_range(0..1 << 21) }
+    }
 }
 
 impl Snowflakes {
     /// The next id for `now`. Ids of one source are strictly increasing even within a millisecond.
     pub fn next<T>(&self, now: OffsetDateTime) -> Id<T> {
-        let floor = at(now);
+        let floor = at(now) + self.offset;
         let mut last = self.last.load(Ordering::Relaxed);
         loop {
             // Counting on past the 12 increment bits runs into the process bits, which only makes the id larger.
@@ -79,10 +88,21 @@ mod tests {
         assert_eq!(unix_ms(ids[0]), 1_767_323_045_678);
     }
     #[test]
+    fn two_sources_make_different_ids_in_one_millisecond() {
+        let now = datetime!(2026-01-02 03:04:05.678 UTC);
+        let ids = |offset: u64| -> Vec<Id<MessageMarker>> {
+            let source = Snowflakes { last: AtomicU64::new(0), offset };
+            (0..100).map(|_| source.next(now)).collect()
+        };
+        let (one, other) = (ids(0), ids(5000));
+        assert!(one.iter().all(|id| !other.contains(id) && unix_ms(*id) == unix_ms(other[0])));
+    }
+
+    #[test]
     fn ids_in_numbers_become_texts_and_other_numbers_stay() {
-        let body = json!({ "users": [1_573_620_645_676_187_650_u64], "allow": 1 << 46, "nonce": 1_573_620_645_676_187_650_u64 });
+        let body = json!({ "users": [1_573_620_645_676_187_650_u64], "allow": 1_u64 << 46, "nonce": 1_573_620_645_676_187_650_u64 });
         let wanted =
-            json!({ "users": ["1573620645676187650"], "allow": 1 << 46, "nonce": 1_573_620_645_676_187_650_u64 });
+            json!({ "users": ["1573620645676187650"], "allow": 1_u64 << 46, "nonce": 1_573_620_645_676_187_650_u64 });
         assert_eq!(ids_as_text(body), wanted);
     }
 }

@@ -1,5 +1,4 @@
 // What the scenarios of JavaScript libraries share: named checks with a deadline, and a person at Discord's own client.
-import { once } from "node:events";
 import { WebSocket } from "ws";
 
 const PATIENCE = 10_000;
@@ -49,14 +48,13 @@ export function within(promise, milliseconds, what) {
 }
 
 /** The next event `name` of an emitter for which `matches` holds. */
-export async function next(emitter, name, matches = () => true) {
-  const wait = async () => {
-    for (;;) {
-      const [value, ...rest] = await once(emitter, name);
-      if (matches(value, ...rest)) return value;
-    }
-  };
-  return within(wait(), PATIENCE, name);
+export function next(emitter, name, matches = () => true) {
+  let listener;
+  const found = new Promise((resolve) => {
+    listener = (...values) => matches(...values) && resolve(values[0]);
+    emitter.on(name, listener);
+  });
+  return within(found, PATIENCE, name).finally(() => emitter.off(name, listener));
 }
 
 /** The simulator beside Discord's own routes: people, faults, and what it noticed. */
@@ -143,9 +141,8 @@ export class Person {
 
   async #interact(wish) {
     const nonce = `${Date.now()}${Math.floor(Math.random() * 1e6)}`;
-    const made = this.hears("INTERACTION_CREATE", (event) => event.nonce === nonce);
     await this.call("POST", "/interactions", { ...wish, nonce, session_id: this.session });
-    return (await made).id;
+    return (await this.hears("INTERACTION_CREATE", (event) => event.nonce === nonce)).id;
   }
 
   async #command(type, guild, channel, name, data) {

@@ -41,6 +41,7 @@ fn spawn(config: &Config) -> Child {
         .env("KAFKA_TOPIC", &kafka.events_topic)
         .env("KAFKA_INTERACTIONS_TOPIC", &kafka.interactions_topic)
         .env("KAFKA_PARTITIONS", kafka.partitions.to_string())
+        .env("METRICS_ADDR", "127.0.0.1:0")
         .env("LOG_FORMAT", "human")
         .stdin(Stdio::null())
         .kill_on_drop(true);

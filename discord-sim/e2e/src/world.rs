@@ -60,7 +60,7 @@ impl World {
         let doors = [
             Door::shut(server).await,
             Door::shut(backends.redis.addr.clone()).await,
-            Door::shut(backends.kafka.brokers.clone()).await,
+            Door::shut_before_kafka(backends.kafka.brokers.clone()).await,
         ];
         uri.set_host(Some("127.0.0.1")).expect("a host can be set");
         uri.set_port(Some(doors[0].addr().port())).expect("a port can be set");
@@ -89,7 +89,7 @@ impl World {
         (world, sharder)
     }
 
-    /// Waits for the registered commands and a connected shard, and names the endpoint in the portal.
+    /// Waits for registered commands, a connected shard and ready services, and names the endpoint in the portal.
     pub async fn ready(&self, interactions: Interactions) {
         let application = self.seed.application;
         self.sim
@@ -98,6 +98,8 @@ impl World {
                 (registered && state.sessions.connected_shards(application) == 1).then_some(())
             })
             .await;
+        // Commands are there before the worker takes its first click.
+        wait_for("services that are ready", async || self.service.not_ready().is_empty().then_some(())).await;
         if interactions == Interactions::ByHttp {
             self.service
                 .connect("interactions endpoint", || self.sim.set_interactions_endpoint(application, &self.endpoint))
@@ -120,19 +122,7 @@ impl World {
     where
         Fut: Future<Output = Option<T>>,
     {
-        let waiting = async {
-            loop {
-                if let Some(found) = look().await {
-                    return found;
-                }
-                // Postgres tells nobody of a change; asking again is the only way.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        match tokio::time::timeout(discord_sim::sim::PATIENCE, waiting).await {
-            Ok(found) => found,
-            Err(_) => panic!("waited in vain for {what}"),
-        }
+        wait_for(what, async || look().await).await
     }
 
     /// Ends the world, and fails the test if anything happened that must not: requests against Discord's description, dead letters, a
@@ -146,6 +136,22 @@ impl World {
         assert!(dead.is_empty(), "dead letters were left: {dead:#?}");
         self.sim.stop();
         self.scratch.close().await.expect("the scratch database is dropped");
+    }
+}
+
+/// Asks again and again: neither Postgres nor a service's health tells of a change.
+async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let waiting = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    match tokio::time::timeout(discord_sim::sim::PATIENCE, waiting).await {
+        Ok(found) => found,
+        Err(_) => panic!("waited in vain for {what}"),
     }
 }
 

@@ -215,6 +215,8 @@ impl Connection {
 
     async fn close(&mut self, code: Option<u16>) {
         if let Some(code) = code {
+            // From here on the session waits for its RESUME.
+            self.detach();
             let frame = CloseFrame { code, reason: reason(code).into() };
             // The peer may be gone already; then there is nobody to tell.
             if self.socket.send(Message::Close(Some(frame))).await.is_err() {

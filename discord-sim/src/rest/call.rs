@@ -7,7 +7,7 @@ use axum::{
         path::ErrorKind,
         rejection::{PathRejection, QueryRejection},
     },
-    http::{header, request::Parts},
+    http::{StatusCode, header, request::Parts},
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value, json};
@@ -23,7 +23,9 @@ use crate::{
     state::{Principal, State},
 };
 
-/// Discord's largest upload of a bot is 10 MB; a request may carry ten.
+/// What a guild without boosts lets a bot upload, 10 MiB, is also what an interaction names as `attachment_size_limit`.
+const MAX_FILE: usize = 10 * 1024 * 1024;
+/// A request may carry ten files.
 pub(super) const MAX_BODY: usize = 110 * 1024 * 1024;
 
 /// Who calls; 401 without a good token.
@@ -170,6 +172,9 @@ async fn multipart(request: Request, sim: &Sim) -> Result<Body, ApiError> {
             let index = name.strip_prefix("files[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(&name).to_owned();
             let content_type = field.content_type().map_or_else(|| guess_type(&filename), str::to_owned);
             let bytes = field.bytes().await.map_err(broken)?;
+            if bytes.len() > MAX_FILE {
+                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, 40005, "Request entity too large"));
+            }
             body.files.push(Upload { index, filename, content_type, bytes });
         } else {
             let text = field.text().await.map_err(broken)?;

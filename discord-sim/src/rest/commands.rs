@@ -166,10 +166,26 @@ fn create(sim: &Sim, application: Id<ApplicationMarker>, guild: Option<Id<GuildM
     check::command(&body.json)?;
     sim.write(|state| {
         let existed = same_name(state, application, guild, &body.json).is_some();
+        if !existed {
+            room_for_another(state, application, guild, &body.json)?;
+        }
         let id = store(state, application, guild, body.json.clone());
         let status = if existed { StatusCode::OK } else { StatusCode::CREATED };
         Ok((status, Json(describe(application, find(state, application, guild, id)?))))
     })
+}
+
+/// The scope's limits, which only its whole list shows.
+fn room_for_another(
+    state: &World,
+    application: Id<ApplicationMarker>,
+    guild: Option<Id<GuildMarker>>,
+    definition: &Value,
+) -> Result<(), ApiError> {
+    let own = state.applications.get(&application).into_iter().flat_map(|found| found.commands.values());
+    let definitions = own.filter(|command| command.guild_id == guild).map(|command| command.definition.clone());
+    let all: Vec<Value> = definitions.chain([definition.clone()]).collect();
+    Ok(check::commands(&all)?)
 }
 
 fn edit(

@@ -16,6 +16,9 @@ use crate::{
     state::{Message, State as World, flags},
 };
 
+/// Files of one message.
+const MAX_FILES: usize = 10;
+
 /// A message built from a body, checked as Discord checks it.
 pub(crate) struct Draft {
     /// The message, not stored yet.
@@ -32,6 +35,9 @@ impl Draft {
     ) -> Result<Self, ApiError> {
         let json = &body.json;
         check::message(json, !body.files.is_empty())?;
+        if body.files.len() > MAX_FILES {
+            return Err(ApiError::field("attachments", "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length."));
+        }
         let content = json["content"].as_str().unwrap_or_default().to_owned();
         let (mentions, mention_roles, mention_everyone) =
             allowed_mentions(state, channel, author, &content, &json["allowed_mentions"]);

@@ -70,7 +70,7 @@ fn archived(sim: &Sim, caller: Caller, parent: Id<ChannelMarker>, private: bool)
 fn listing(state: &World, threads: &[&Channel], caller: Caller) -> Value {
     let members: Vec<Value> =
         threads.iter().filter_map(|channel| channel.thread.as_ref()?.member_json(channel.id, caller.user())).collect();
-    let threads: Vec<Value> = threads.iter().map(|channel| state.channel_json(channel, Some(caller.user()))).collect();
+    let threads: Vec<Value> = threads.iter().map(|channel| state.thread_json(channel, caller.user())).collect();
     json!({ "threads": threads, "members": members, "has_more": false })
 }
 
@@ -171,8 +171,7 @@ fn start(
         recipients: Vec::new(),
         thread: Some(thread),
     };
-    let mut json = state.channel_json(&channel, Some(caller.user()));
-    json["member"] = json!(channel.thread.as_ref().and_then(|thread| thread.member_json(id, caller.user())));
+    let json = state.thread_json(&channel, caller.user());
     state.insert_channel(channel);
     Ok(json)
 }
@@ -333,7 +332,7 @@ fn change_member(
         // The removed one no longer sees the thread, and hears of it once more.
         state.emit(Event { kind: "THREAD_MEMBERS_UPDATE", data, audience: Audience::Person(user) });
     } else if let Some(channel) = state.channels.get(&id).filter(|channel| channel.kind == kind::PRIVATE_THREAD) {
-        let data = state.channel_json(channel, Some(user));
+        let data = state.thread_json(channel, user);
         state.emit(Event { kind: "THREAD_CREATE", data, audience: Audience::Person(user) });
     }
     Ok(StatusCode::NO_CONTENT)

@@ -125,6 +125,15 @@ impl State {
         channel.to_json(&recipients)
     }
 
+    /// The channel object of a thread, with the viewer's own place in it.
+    pub(crate) fn thread_json(&self, thread: &Channel, viewer: Id<UserMarker>) -> Value {
+        let mut json = self.channel_json(thread, Some(viewer));
+        if let Some(member) = thread.thread.as_ref().and_then(|about| about.member_json(thread.id, viewer)) {
+            json["member"] = member;
+        }
+        json
+    }
+
     /// The message object as the REST API answers it.
     pub fn message_json(&self, message: &Message) -> Value {
         let referenced = message.reference.and_then(|(channel, id)| self.message(channel, id)).map(|referenced| {
@@ -207,7 +216,7 @@ impl State {
             .active_threads(guild.id)
             .into_iter()
             .filter(|thread| self.can_view(thread, me))
-            .map(|thread| self.channel_json(thread, Some(me)))
+            .map(|thread| self.thread_json(thread, me))
             .collect();
         data["joined_at"] =
             guild.members.get(&me).map_or(Value::Null, |member| json!(super::guild::timestamp(member.joined_at)));

@@ -1,6 +1,6 @@
 module client
 
-go 1.26.8
+go 1.24.0
 
 require (
 	github.com/disgoorg/disgo v0.18.15

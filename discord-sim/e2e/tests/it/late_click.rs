@@ -23,3 +23,25 @@ async fn a_late_click_is_answered_by_follow_up_and_opens_one_ticket() {
     assert_eq!(open.len(), 1);
     world.finish().await;
 }
+
+/// The worker's database goes away under it and comes back: the click waits on Kafka meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_click_during_an_outage_of_the_database_opens_its_ticket_afterwards() {
+    let (world, [postgres, redis, kafka], _) = World::start_behind_doors().await;
+    for door in [&postgres, &redis, &kafka] {
+        door.open();
+    }
+    world.ready(Interactions::ByHttp).await;
+    let panel = world.set_up().await;
+    postgres.close();
+
+    let pressed = world.press_open(world.seed.member, &panel);
+    let answered = world.sim.answered(pressed).await;
+    assert_eq!(answered.acknowledged.map(|answer| answer.kind), Some(5), "deferred in time");
+    postgres.open();
+    let response = world.sim.response(pressed).await;
+    let channels = world.ticket_channels();
+    assert_eq!(channels.len(), 1, "{channels:#?}");
+    assert!(response.content.contains(&format!("<#{}>", channels[0].id)), "{}", response.content);
+    world.finish().await;
+}

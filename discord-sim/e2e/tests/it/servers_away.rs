@@ -2,7 +2,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use e2e::{Interactions, World};
 
-/// Postgres, Redis and Kafka are away when the services start, and come one after the other.
+/// Postgres, Redis and Kafka are away when the services start, and come one after the other; later each goes away again for a while.
 #[tokio::test(flavor = "multi_thread")]
 async fn services_wait_for_their_servers_and_recover() {
     let (world, [postgres, redis, kafka], ops) = World::start_behind_doors().await;
@@ -18,6 +18,23 @@ async fn services_wait_for_their_servers_and_recover() {
     world.ready(Interactions::ByHttp).await;
     let panel = world.set_up().await;
     world.open(world.seed.member, &panel).await;
+
+    // They go away at work, and come back.
+    kafka.close();
+    wait(ops, 503, &["worker: kafka", "http-gateway: kafka"]).await;
+    kafka.open();
+    wait(ops, 200, &["ready"]).await;
+    postgres.close();
+    wait(ops, 503, &["worker: postgres"]).await;
+    postgres.open();
+    wait(ops, 200, &["ready"]).await;
+    redis.close();
+    // The sharder notices when it has a position to store.
+    world.sim.write(|state| state.say(world.seed.general, world.seed.member, "is anybody there?"));
+    wait(ops, 503, &["sharder: redis"]).await;
+    redis.open();
+    wait(ops, 200, &["ready"]).await;
+    world.open(world.seed.other_member, &panel).await;
     world.finish().await;
 }
 

@@ -1,0 +1,25 @@
+//! The simulator over real sockets, as clients see it.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod channels;
+mod clients;
+mod closes;
+mod commands;
+mod compression;
+mod control;
+mod endpoint;
+mod events;
+mod faults;
+mod house;
+mod intents;
+mod interactions;
+mod limits;
+mod members;
+mod messages;
+mod modals;
+mod permissions;
+mod sessions;
+mod socket;
+mod threads;
+mod webhooks;
