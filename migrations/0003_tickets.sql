@@ -12,6 +12,7 @@ create table tickets (
     bot_id bigint not null,
     panel_id bigint,
     opener_id bigint not null,
+    subject text,
     state text not null default 'opening'
         check (state in ('opening', 'open', 'closing', 'closed', 'abandoned')),
     nonce uuid not null default gen_random_uuid() unique,

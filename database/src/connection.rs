@@ -14,7 +14,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{DatabaseConfig, Error, Events, Inbox, Messages, Panels, Settings, Tickets, error::Attempt};
+use crate::{DatabaseConfig, Error, Events, Messages, Panels, Settings, Tickets, error::Attempt};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -122,12 +122,6 @@ impl Database {
         Events(Source::Pool(&self.pool))
     }
 
-    /// Events and clicks that had their effect.
-    #[must_use]
-    pub fn inbox(&self) -> Inbox<'_> {
-        Inbox(Source::Pool(&self.pool))
-    }
-
     pub(crate) fn migrations_checksum() -> String {
         let bytes = MIGRATIONS.iter().flat_map(|m| m.checksum.iter());
         // FNV-1a: names a template database of the tests, nothing more.
@@ -187,11 +181,6 @@ impl Transaction {
     /// The log of tickets' changes.
     pub fn events(&mut self) -> Events<'_> {
         Events(self.source())
-    }
-
-    /// Events and clicks that had their effect.
-    pub fn inbox(&mut self) -> Inbox<'_> {
-        Inbox(self.source())
     }
 
     fn source(&mut self) -> Source<'_> {

@@ -5,7 +5,6 @@ mod connection;
 mod convert;
 mod error;
 mod events;
-mod inbox;
 mod messages;
 mod panels;
 pub mod scratch;
@@ -17,7 +16,6 @@ pub use self::{
     connection::{Database, Transaction},
     error::Error,
     events::Events,
-    inbox::Inbox,
     messages::Messages,
     panels::{NewPanel, Panels},
     settings::Settings,

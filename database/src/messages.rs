@@ -24,7 +24,7 @@ use crate::{
 pub struct Messages<'a>(pub(crate) Source<'a>);
 
 impl Messages<'_> {
-    /// Stores a message of an open or closing ticket of `bot`, and says whether it wrote anything.
+    /// Stores a message of an opening, open or closing ticket of `bot`, and says whether it wrote anything.
     ///
     /// `false`: not such a ticket's channel, or the message is stored as new or newer. A message that comes again does
     /// not undo its edit or deletion.
@@ -42,7 +42,7 @@ impl Messages<'_> {
                 )
                 select guild_id, number, $4, channel_id, $5, $6, $7, $8, $9::text::json, $10::text::json, $11, $12, $13, $14
                 from tickets
-                where guild_id = $1 and channel_id = $2 and bot_id = $3 and state in ('open', 'closing')
+                where guild_id = $1 and channel_id = $2 and bot_id = $3 and state in ('opening', 'open', 'closing')
                 on conflict (guild_id, number, message_id) do update
                 set content = excluded.content, attachments = excluded.attachments, embeds = excluded.embeds,
                     edited_at = excluded.edited_at
@@ -155,7 +155,7 @@ impl Messages<'_> {
                     embeds = coalesce($7::text::json, embeds), edited_at = coalesce($8, edited_at)
                 from tickets
                 where tickets.guild_id = $1 and tickets.channel_id = $2 and tickets.bot_id = $3
-                    and tickets.state in ('open', 'closing')
+                    and tickets.state in ('opening', 'open', 'closing')
                     and stored.guild_id = tickets.guild_id and stored.number = tickets.number and stored.message_id = $4
                     and coalesce($8, stored.sent_at) >= coalesce(stored.edited_at, stored.sent_at)
                 "#,
@@ -197,7 +197,7 @@ impl Messages<'_> {
                 set deleted_at = $5
                 from tickets
                 where tickets.guild_id = $1 and tickets.channel_id = $2 and tickets.bot_id = $3
-                    and tickets.state in ('open', 'closing')
+                    and tickets.state in ('opening', 'open', 'closing')
                     and stored.guild_id = tickets.guild_id and stored.number = tickets.number
                     and stored.message_id = any($4) and stored.deleted_at is null
                 "#,

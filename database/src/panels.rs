@@ -61,32 +61,6 @@ impl Panels<'_> {
         .into_panel()
     }
 
-    /// A panel of the guild.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Query`].
-    pub async fn by_id(&mut self, guild: Id<GuildMarker>, panel: PanelId) -> Result<Option<Panel>, Error> {
-        async {
-            sqlx::query_as!(
-                PanelRow,
-                r#"
-                select guild_id, panel_id, channel_id, title, body, button_label, state, message_id
-                from panels
-                where guild_id = $1 and panel_id = $2
-                "#,
-                column(guild),
-                panel.0,
-            )
-            .fetch_optional(&mut *self.0.connection().await?)
-            .await
-        }
-        .await
-        .attempt("read panel", Subject(guild, panel))?
-        .map(PanelRow::into_panel)
-        .transpose()
-    }
-
     /// All panels of the guild, oldest first.
     ///
     /// # Errors
@@ -112,43 +86,6 @@ impl Panels<'_> {
         .into_iter()
         .map(PanelRow::into_panel)
         .collect()
-    }
-
-    /// Changes heading, text and button.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoPanel`], [`Error::Query`].
-    pub async fn set_text(
-        &mut self,
-        guild: Id<GuildMarker>,
-        panel: PanelId,
-        title: &str,
-        body: &str,
-        button_label: &str,
-    ) -> Result<Panel, Error> {
-        async {
-            sqlx::query_as!(
-                PanelRow,
-                r#"
-                update panels
-                set title = $3, body = $4, button_label = $5
-                where guild_id = $1 and panel_id = $2
-                returning guild_id, panel_id, channel_id, title, body, button_label, state, message_id
-                "#,
-                column(guild),
-                panel.0,
-                &*text(title),
-                &*text(body),
-                &*text(button_label),
-            )
-            .fetch_optional(&mut *self.0.connection().await?)
-            .await
-        }
-        .await
-        .attempt("change panel", Subject(guild, panel))?
-        .ok_or(Error::NoPanel { guild, panel })?
-        .into_panel()
     }
 
     /// Notes that its message is about to be sent into `channel`.
@@ -242,22 +179,6 @@ impl Panels<'_> {
         .attempt("note the loss of panel", Subject(guild, panel))?
         .ok_or(Error::NoPanel { guild, panel })?
         .into_panel()
-    }
-
-    /// Deletes a panel and says whether there was one. Its tickets stay.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Query`].
-    pub async fn delete(&mut self, guild: Id<GuildMarker>, panel: PanelId) -> Result<bool, Error> {
-        let done = async {
-            sqlx::query!("delete from panels where guild_id = $1 and panel_id = $2", column(guild), panel.0,)
-                .execute(&mut *self.0.connection().await?)
-                .await
-        }
-        .await
-        .attempt("delete panel", Subject(guild, panel))?;
-        Ok(done.rows_affected() == 1)
     }
 }
 

@@ -1,15 +1,17 @@
 //! Table `guild_settings`.
 
+use std::time::Duration;
+
 use model::GuildSettings;
 use twilight_model::id::{
     Id,
-    marker::{ChannelMarker, GuildMarker, RoleMarker},
+    marker::{ChannelMarker, GuildMarker, InteractionMarker, RoleMarker},
 };
 
 use crate::{
     Error,
     connection::Source,
-    convert::{column, column_opt, id_opt},
+    convert::{column, column_opt, id, id_opt},
     error::Attempt,
 };
 
@@ -136,27 +138,77 @@ impl Settings<'_> {
         .map(drop)
     }
 
-    /// Sets how many tickets a member may have open at once.
+    /// Takes the guild's turn at `/setup` for the click `by`. `None` while another click has it.
+    ///
+    /// The same click, delivered again, gets its turn again: whoever began it died. Answers the oldest click whose run
+    /// may have made what was not stored, `by` itself where there was none before: Discord counts ids by time, so what
+    /// it may have made has a greater id.
     ///
     /// # Errors
     ///
-    /// [`Error::Query`], also for a limit of 0.
-    pub async fn set_ticket_limit(&mut self, guild: Id<GuildMarker>, limit: u8) -> Result<(), Error> {
-        async {
-            sqlx::query!(
+    /// [`Error::Query`].
+    pub async fn begin_setup(
+        &mut self,
+        guild: Id<GuildMarker>,
+        by: Id<InteractionMarker>,
+        lease: Duration,
+    ) -> Result<Option<Id<InteractionMarker>>, Error> {
+        let since = async {
+            sqlx::query_scalar!(
                 r#"
-                insert into guild_settings (guild_id, ticket_limit)
-                values ($1, $2)
-                on conflict (guild_id) do update set ticket_limit = excluded.ticket_limit, updated_at = now()
+                insert into guild_settings as settings (guild_id, setup_by, setup_leased_until, setup_since)
+                values ($1, $2, clock_timestamp() + make_interval(secs => $3), $2)
+                on conflict (guild_id) do update
+                set setup_by = excluded.setup_by,
+                    setup_leased_until = excluded.setup_leased_until,
+                    setup_since = coalesce(settings.setup_since, excluded.setup_since)
+                where settings.setup_by is null
+                    or settings.setup_by = excluded.setup_by
+                    or settings.setup_leased_until <= clock_timestamp()
+                returning setup_since as "since!"
                 "#,
                 column(guild),
-                i16::from(limit),
+                column(by),
+                lease.as_secs_f64(),
+            )
+            .fetch_optional(&mut *self.0.connection().await?)
+            .await
+        }
+        .await
+        .attempt("take the turn at the setup of guild", guild)?;
+        since.map(|since| id(since, "setup_since", format_args!("the settings of guild {guild}"))).transpose()
+    }
+
+    /// Gives the turn back, and says whether `by` still had it. `complete` says that everything is made and stored: only
+    /// then no older run can have left anything.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Query`].
+    pub async fn end_setup(
+        &mut self,
+        guild: Id<GuildMarker>,
+        by: Id<InteractionMarker>,
+        complete: bool,
+    ) -> Result<bool, Error> {
+        let done = async {
+            sqlx::query!(
+                r#"
+                update guild_settings
+                set setup_by = null,
+                    setup_leased_until = null,
+                    setup_since = case when $3 then null else setup_since end
+                where guild_id = $1 and setup_by = $2
+                "#,
+                column(guild),
+                column(by),
+                complete,
             )
             .execute(&mut *self.0.connection().await?)
             .await
         }
         .await
-        .attempt("set the ticket limit of guild", guild)
-        .map(drop)
+        .attempt("give back the turn at the setup of guild", guild)?;
+        Ok(done.rows_affected() == 1)
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use common::config::{Env, FromEnv, Invalid, Value};
 use event_stream::KafkaConfig;
+use secrecy::SecretString;
 use twilight_model::id::{Id, marker::ApplicationMarker};
 use url::Url;
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub key: PublicKey,
     /// `WORKER_SVC_URI`: the worker.
     pub worker: Url,
+    /// `WORKER_SHARED_KEY`: what the worker demands; it takes clicks from nobody else then.
+    pub shared_key: Option<SecretString>,
     /// Kafka, which keeps the clicks that no worker answered in time.
     pub kafka: KafkaConfig,
 }
@@ -44,8 +47,19 @@ impl FromEnv for Config {
             .about("the worker that answers interactions")
             .example("http://127.0.0.1:8081")
             .required_as("an address: http://host:port, or host:port", worker);
+        let shared_key = env
+            .var("WORKER_SHARED_KEY")
+            .about("a long random text that the worker has too; it then takes clicks from nobody else")
+            .optional_secret();
         let kafka = KafkaConfig::from_env(env);
-        Ok(Self { server_addr: server_addr?, bot: bot?, key: key?, worker: worker?, kafka: kafka? })
+        Ok(Self {
+            server_addr: server_addr?,
+            bot: bot?,
+            key: key?,
+            worker: worker?,
+            shared_key: shared_key?,
+            kafka: kafka?,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ pub mod worker;
 
 use anyhow::Context;
 use common::{clock::Clock, service::Service};
-use event_stream::{Producer, Profile, ensure_topics};
+use event_stream::{LateInteractions, Producer, Profile, ensure_topics};
 
 pub use config::Config;
 
@@ -26,7 +26,8 @@ use crate::{late::Late, metrics::Metrics, routes::Cx, worker::Worker};
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let http = service.http(config.server_addr).await?;
     let metrics = Metrics::new(service.metrics()).context("register the metrics")?;
-    let worker = Worker::new(service.name(), &config.worker).context("build the client for the worker")?;
+    let worker = Worker::new(service.name(), &config.worker, config.shared_key.as_ref(), metrics.clone())
+        .context("build the client for the worker")?;
     let late = Late::default();
     // Clicks are answered before Kafka is there: most need only the worker. Until then the service is not ready.
     http.serve(routes::router(Cx {
@@ -44,7 +45,14 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         })
         .await?;
     producer.register(service.metrics()).context("register the producer's metrics")?;
-    late.connected(producer);
+    late.connected(producer.clone());
+    service.spawn("kafka", {
+        let (kafka, stop) = (service.dependency("kafka"), service.shutdown());
+        async move {
+            producer.watch::<LateInteractions>(kafka, stop).await;
+            Ok(())
+        }
+    });
     service.finished().await
 }
 

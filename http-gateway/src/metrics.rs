@@ -43,6 +43,7 @@ pub struct Metrics {
     ack: HistogramVec,
     refused: IntCounterVec,
     signatures: IntCounterVec,
+    silences: IntCounterVec,
 }
 
 impl Metrics {
@@ -65,6 +66,7 @@ impl Metrics {
             ack,
             refused: counter("interaction_requests_refused_total", "Requests refused, by HTTP status", &["status"])?,
             signatures: counter("interaction_signature_failures_total", "Requests not from Discord", &["reason"])?,
+            silences: counter("worker_silences_total", "Clicks that the worker did not answer", &["reason"])?,
         })
     }
 
@@ -72,6 +74,11 @@ impl Metrics {
     pub fn answered(&self, kind: Kind, outcome: Outcome, after: Duration) {
         self.interactions.with_label_values(&[kind.label(), outcome.label()]).inc();
         self.ack.with_label_values(&[outcome.label()]).observe(after.as_secs_f64());
+    }
+
+    /// The worker had no answer, for this reason.
+    pub fn silent(&self, reason: &'static str) {
+        self.silences.with_label_values(&[reason]).inc();
     }
 
     /// A request was refused with this status.

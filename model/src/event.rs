@@ -26,17 +26,15 @@ pub enum TicketEvent {
         /// By which click.
         interaction: Id<InteractionMarker>,
     },
-    /// The channel was made: the ticket is usable.
+    /// The channel was made.
     ChannelMade {
         /// The channel.
         channel: Id<ChannelMarker>,
-        /// The message with the buttons, where it was sent already.
-        welcome_message: Option<Id<MessageMarker>>,
     },
-    /// The message with the buttons was sent.
+    /// The ticket is usable.
     Welcomed {
-        /// That message.
-        message: Id<MessageMarker>,
+        /// The message with the buttons; `None` where Discord refused it.
+        message: Option<Id<MessageMarker>>,
     },
     /// The opening failed for good; the slot is free.
     Abandoned {
@@ -60,6 +58,11 @@ pub enum TicketEvent {
         /// Which.
         step: CloseStep,
     },
+    /// Discord refuses a step of closing; it is tried for a while. Recorded once.
+    CloseHeldUp {
+        /// What Discord said.
+        reason: String,
+    },
     /// It is closed.
     Closed,
 }
@@ -76,6 +79,7 @@ impl TicketEvent {
             TicketEvent::Claimed { .. } => "claimed",
             TicketEvent::CloseBegun { .. } => "close_begun",
             TicketEvent::CloseStepDone { .. } => "close_step_done",
+            TicketEvent::CloseHeldUp { .. } => "close_held_up",
             TicketEvent::Closed => "closed",
         }
     }
@@ -105,12 +109,13 @@ mod tests {
         let user = Id::new(7);
         for event in [
             TicketEvent::Opened { bot: Id::new(1), opener: user, panel: Some(PanelId(2)), interaction: Id::new(3) },
-            TicketEvent::ChannelMade { channel: Id::new(4), welcome_message: None },
-            TicketEvent::Welcomed { message: Id::new(5) },
+            TicketEvent::ChannelMade { channel: Id::new(4) },
+            TicketEvent::Welcomed { message: Some(Id::new(5)) },
             TicketEvent::Abandoned { reason: "no permission".to_owned() },
             TicketEvent::Claimed { by: user },
             TicketEvent::CloseBegun { by: None, reason: Some("solved".to_owned()) },
             TicketEvent::CloseStepDone { step: CloseStep::Swept },
+            TicketEvent::CloseHeldUp { reason: "no permission".to_owned() },
             TicketEvent::Closed,
         ] {
             let json = serde_json::to_value(&event).unwrap();

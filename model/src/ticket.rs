@@ -25,13 +25,15 @@ pub struct Ticket {
     pub panel: Option<PanelId>,
     /// The member it was opened for.
     pub opener: Id<UserMarker>,
+    /// What the opener said that it is about.
+    pub subject: Option<String>,
     /// Where it stands.
     pub state: TicketState,
     /// The mark that its channel carries, by which a channel without a row is recognised.
     pub nonce: Uuid,
     /// The click that opened it.
     pub opening_interaction: Id<InteractionMarker>,
-    /// Its channel; set when and after it became [`TicketState::Open`].
+    /// Its channel, from the moment it was made: also of a ticket that is still [`TicketState::Opening`].
     pub channel: Option<Id<ChannelMarker>>,
     /// The message with the buttons in its channel.
     pub welcome_message: Option<Id<MessageMarker>>,

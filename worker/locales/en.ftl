@@ -33,6 +33,7 @@ claim-description = Take care of this ticket
 ## Opening
 
 open-done = Ticket opened: { $channel }
+open-not-set-up = Tickets are not set up in this server yet. Please ask an administrator to use **/setup**.
 open-limit = You have { $count } open already, and more are not allowed: { $tickets }. Please go on there, or close it first.
 open-limit-being-made = Your ticket is being made. Please wait a moment.
 open-put-off = Discord is slow just now. Your ticket will appear in a minute or two; you need not press again.
@@ -71,10 +72,13 @@ close-form-title = Close ticket
 close-form-label = Reason
 close-form-placeholder = Solved
 close-channel-deleted = channel deleted by hand
-close-forbidden =
-    This ticket is closed, but I may not delete its channel.
+close-held-up =
+    This ticket is closed, but its channel is still here: I may not { $what }.
     { $why }
-    I will try again in a few minutes.
+    I will try again for a day.
+close-held-up-read = read it to its end
+close-held-up-delete = delete it
+close-given-up = Ticket { $number } is closed, but I may not delete its channel { $channel }. Please delete it yourself.
 
 ## Transcript and notice
 
@@ -92,9 +96,13 @@ transcript-deleted = deleted { $at }
 transcript-reply = in answer to { $to }
 transcript-file = file: { $name } ({ $size } bytes) { $url }
 transcript-embed = embed: { $embed }
+transcript-left-out = … and { $count } messages more, too many for this place. They are in the database of whoever runs this bot.
+transcript-unposted =
+    The ticket { $number } that you closed has left no transcript: I cannot post it in { $channel }.
+    Its messages are in the database of whoever runs this bot. Please ask an administrator of the server to use /setup again.
 nobody = nobody
 notice-title = Ticket { $number } closed
-notice-too-large = The transcript is larger than Discord takes. It is kept; please ask the operator for it.
+notice-late-title = Ticket { $number }: written after the transcript
 
 ## Setup
 
@@ -116,6 +124,7 @@ setup-category = ticket category
 setup-transcripts = transcript channel
 setup-panel = panel
 setup-guild-full = This server has as many channels or roles as Discord allows. Please delete one, then use the command again.
+setup-running = Another /setup is at work in this server. Please wait for its answer; if none comes within a minute, use the command again.
 setup-later = Discord does not answer as it should. What is made already is kept: please use the command again in a minute.
 
 preset-support = General support

@@ -20,6 +20,8 @@ pub struct Config {
     pub token: SecretString,
     /// `PUBLIC_BOT_ID`: the bot's id; Discord is asked where it is unset.
     pub bot: Option<Id<ApplicationMarker>>,
+    /// `WORKER_SHARED_KEY`: what http-gateway must know; unset, whoever reaches the address is believed.
+    pub shared_key: Option<SecretString>,
     /// `DATABASE_URI` and `DATABASE_THREADS`.
     pub database: DatabaseConfig,
     /// Kafka.
@@ -45,6 +47,10 @@ impl FromEnv for Config {
             .about("the bot's id; Discord is asked where it is unset")
             .example("508391840525975553")
             .optional();
+        let shared_key = env
+            .var("WORKER_SHARED_KEY")
+            .about("a long random text that http-gateway has too; without it whoever reaches the address is believed")
+            .optional_secret();
         let database = DatabaseConfig::from_env(env);
         let kafka = KafkaConfig::from_env(env);
         let discord = DiscordConfig::from_env(env);
@@ -52,6 +58,7 @@ impl FromEnv for Config {
             server_addr: server_addr?,
             token: token?,
             bot: bot?,
+            shared_key: shared_key?,
             database: database?,
             kafka: kafka?,
             discord: discord?,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use common::{clock::Clock, discord};
 use database::Database;
+use event_stream::Producer;
 use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -28,6 +29,8 @@ pub struct Context {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Metrics,
+    /// Keeps clicks from the gateway whose answer comes later.
+    pub late_clicks: Producer,
     /// Work that outlives the request that began it; the stop waits for it.
     pub tasks: TaskTracker,
     /// Wakes the reconciler before its time.

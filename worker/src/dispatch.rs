@@ -6,7 +6,10 @@ use std::time::Instant;
 
 use model::{CustomId, GuildSettings, Level};
 use tracing::{error, info};
-use twilight_model::guild::Permissions;
+use twilight_model::{
+    guild::Permissions,
+    id::{Id, marker::InteractionMarker},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -66,8 +69,44 @@ pub fn find(interaction: &Interaction) -> Option<Found> {
     Some(Found { action, custom_id, run: action.run, autocomplete: false })
 }
 
+/// An interaction that had neither an ordinary answer nor a refusal.
+#[derive(Debug, thiserror::Error)]
+#[error("failure {id}")]
+pub struct Failed {
+    id: String,
+    interaction: Id<InteractionMarker>,
+    #[source]
+    chain: anyhow::Error,
+}
+
+impl Failed {
+    /// Whether the same may go well in a moment: the database was away.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        let mut causes = self.chain.chain();
+        causes.any(|cause| cause.downcast_ref::<database::Error>().is_some_and(database::Error::is_transient))
+    }
+
+    /// The answer where nobody tries again. The log gets the chain under the id that the person is given.
+    #[must_use]
+    pub fn apology(self) -> Reply {
+        let Failed { id, interaction, chain } = self;
+        error!(failure.id = id, interaction.id = %interaction, "failure {id}: {chain:#}");
+        Reply::text(&text("internal-error").with("id", id))
+    }
+}
+
 /// Runs what the interaction asks for. Refusals and our own failures are replies too.
 pub async fn dispatch(cx: &Context, interaction: &Interaction, way: &'static str) -> Reply {
+    attempt(cx, interaction, way).await.unwrap_or_else(Failed::apology)
+}
+
+/// As [`dispatch`], for those who can try again.
+///
+/// # Errors
+///
+/// [`Failed`].
+pub async fn attempt(cx: &Context, interaction: &Interaction, way: &'static str) -> Result<Reply, Failed> {
     let began = Instant::now();
     let found = find(interaction);
     let outcome = match found {
@@ -76,20 +115,21 @@ pub async fn dispatch(cx: &Context, interaction: &Interaction, way: &'static str
     };
     let mut failure_id = None;
     let (result, reply) = match outcome {
-        Ok(reply) => ("ok", reply),
-        Err(CommandError::Refused(refusal)) => ("refused", Reply::text(&refusal.text)),
+        Ok(reply) => ("ok", Ok(reply)),
+        Err(CommandError::Refused(refusal)) => ("refused", Ok(Reply::text(&refusal.text))),
         Err(CommandError::Internal(chain)) => {
             let id = Uuid::new_v4().simple().to_string();
-            error!(failure.id = id, interaction.id = %interaction.id, "failure {id}: {chain:#}");
-            let reply = Reply::text(&text("internal-error").with("id", &id));
-            failure_id = Some(id);
-            ("failed", reply)
+            failure_id = Some(id.clone());
+            ("failed", Err(Failed { id, interaction: interaction.id, chain }))
         }
     };
-    // Suggestions have no place for a refusal.
+    // Suggestions have no place for a refusal, and are out of date before anybody could try again.
     let reply = match (interaction.kind(), reply) {
-        (Kind::Autocomplete(_), reply @ Reply::Choices(_)) => reply,
-        (Kind::Autocomplete(_), _) => Reply::Choices(Vec::new()),
+        (Kind::Autocomplete(_), Ok(reply @ Reply::Choices(_))) => Ok(reply),
+        (Kind::Autocomplete(_), reply) => {
+            let _logged = reply.map_err(Failed::apology);
+            Ok(Reply::Choices(Vec::new()))
+        }
         (_, reply) => reply,
     };
     let name = found.map_or("unknown", |found| found.action.name);
@@ -146,10 +186,8 @@ fn level_of(member: &Member, settings: &GuildSettings) -> Level {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-    use twilight_model::id::Id;
-
     use super::*;
+    use serde_json::json;
 
     fn member(roles: &[&str], permissions: Permissions) -> Member {
         serde_json::from_value(json!({

@@ -31,20 +31,24 @@ mod testing;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use common::{clock::Clock, discord::Discord, service::Service};
+use common::{
+    clock::Clock,
+    discord::{self, Discord},
+    service::Service,
+};
 use database::Database;
 use event_stream::{Consumer, GatewayEvents, LateInteractions, Producer, Profile, ensure_topics};
-use serde::Deserialize;
 use tokio_util::task::TaskTracker;
-use twilight_model::id::{Id, marker::ApplicationMarker};
 
-use self::refused::{Failure, failure};
 pub use self::{
     config::Config,
     context::Context,
     error::{CommandError, Refusal},
     metrics::Metrics,
 };
+
+/// Where the bot's token comes from, for whoever has to mend it.
+const TOKEN: &str = "DISCORD_TOKEN (or PUBLIC_TOKEN)";
 
 /// Gateway events handled at once; each takes a connection to the database for a moment.
 const EVENTS_AT_ONCE: usize = 64;
@@ -66,30 +70,44 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     db.migrate().await.context("migrate the ticket database")?;
     let kafka = &config.kafka;
     let name = service.name();
-    let (events, clicks) = service
+    let (events, clicks, producer) = service
         .connect("kafka", || async {
             ensure_topics(kafka).await?;
-            let dead_letters = Producer::connect(kafka, name, Profile::Interactive).await?;
-            let events = Consumer::<GatewayEvents>::connect(kafka, name, &dead_letters).await?;
-            let clicks = Consumer::<LateInteractions>::connect(kafka, name, &dead_letters).await?;
-            Ok::<_, event_stream::Error>((events, clicks))
+            let producer = Producer::connect(kafka, name, Profile::Interactive).await?;
+            let events = Consumer::<GatewayEvents>::connect(kafka, name, &producer).await?;
+            let clicks = Consumer::<LateInteractions>::connect(kafka, name, &producer).await?;
+            Ok::<_, event_stream::Error>((events, clicks, producer))
         })
         .await?;
+    producer.register(service.metrics()).context("register the producer's metrics")?;
+    let health = service.dependency("kafka");
+    let (events, clicks) = (events.with_health(health.part("events")), clicks.with_health(health.part("clicks")));
     events.register(service.metrics()).context("register the metrics of events")?;
     clicks.register(service.metrics()).context("register the metrics of clicks")?;
     let bot = match config.bot {
         Some(bot) => bot,
-        None => ask(&service, || own_id(&discord)).await?.context("ask discord for the bot's id")?,
+        None => discord::ask_own_id(&service, &discord, TOKEN).await?,
     };
-    let cx =
-        Context { db, discord, bot, clock: Clock::system(), metrics, tasks: TaskTracker::new(), wake: Arc::default() };
-    if let Err(error) = ask(&service, || register::register(&cx)).await? {
-        anyhow::ensure!(error.status() != Some(401), "discord refuses the bot's token: {error}");
+    let cx = Context {
+        db,
+        discord,
+        bot,
+        clock: Clock::system(),
+        metrics,
+        late_clicks: producer,
+        tasks: TaskTracker::new(),
+        wake: Arc::default(),
+    };
+    if let Err(error) = discord::ask(&service, || register::register(&cx)).await? {
+        if error.status() == Some(401) {
+            return Err(discord::explained(error, TOKEN));
+        }
         // Those that Discord has may do; it allows 200 new ones a day.
         tracing::error!("discord does not take our commands: {error}");
     }
 
-    http.serve(routes::router(cx.clone()));
+    http.serve(routes::router(cx.clone(), config.shared_key));
+    service.spawn("token", discord::watch_token(service.clone(), cx.discord.clone(), TOKEN));
     service.spawn("events", {
         let (cx, stop) = (cx.clone(), service.shutdown());
         async move {
@@ -117,28 +135,4 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     cx.tasks.close();
     service.hard_stop().run_until_cancelled(cx.tasks.wait()).await;
     outcome
-}
-
-/// Asks Discord until it answers, one way or another.
-async fn ask<T, F>(service: &Service, question: impl Fn() -> F) -> anyhow::Result<Result<T, common::discord::Error>>
-where
-    F: Future<Output = Result<T, common::discord::Error>>,
-{
-    let attempt = || async {
-        match question().await {
-            Err(error) if failure(&error) == Failure::Later => Err(error),
-            answered => Ok(answered),
-        }
-    };
-    service.connect("discord", attempt).await
-}
-
-/// The bot's own id; its application has the same.
-async fn own_id(discord: &Discord) -> Result<Id<ApplicationMarker>, common::discord::Error> {
-    #[derive(Deserialize)]
-    struct User {
-        id: Id<ApplicationMarker>,
-    }
-    let user: User = discord.get_json("users/@me").await?;
-    Ok(user.id)
 }

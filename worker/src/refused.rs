@@ -39,10 +39,20 @@ pub(crate) enum Failure {
     Unanswered,
     /// The interaction can be answered no more.
     Expired,
+    /// Discord does not accept the bot's token: it says nothing about what was asked.
+    Token,
     /// Refused for another reason; asking again is no use.
     Refused,
     /// It did not happen, or perhaps it did; later it may go well.
     Later,
+}
+
+impl Failure {
+    /// Whether Discord has decided nothing: it is to be asked again, and what was asked for is neither there nor gone.
+    #[must_use]
+    pub(crate) fn is_undecided(self) -> bool {
+        matches!(self, Failure::Later | Failure::Token)
+    }
 }
 
 /// What this error means.
@@ -69,6 +79,7 @@ pub(crate) fn failure(error: &Error) -> Failure {
             _ => Failure::Refused,
         },
         _ => match *status {
+            401 => Failure::Token,
             403 => Failure::Forbidden,
             429 | 500.. => Failure::Later,
             _ => Failure::Refused,
@@ -100,9 +111,18 @@ mod tests {
         check(404, 10062, None, Failure::Expired);
         check(404, 10015, None, Failure::Unanswered);
         check(401, 50027, None, Failure::Expired);
-        check(401, 0, None, Failure::Refused);
+        check(401, 0, None, Failure::Token);
         check(502, 0, None, Failure::Later);
         check(429, 0, None, Failure::Later);
+    }
+
+    #[test]
+    fn a_token_that_is_not_accepted_decides_nothing() {
+        assert!(Failure::Token.is_undecided());
+        assert!(Failure::Later.is_undecided());
+        for decided in [Failure::Gone, Failure::Forbidden, Failure::Refused] {
+            assert!(!decided.is_undecided(), "{decided:?}");
+        }
     }
 
     #[test]

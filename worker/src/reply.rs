@@ -14,8 +14,8 @@ use crate::text::Text;
 /// At most so many suggestions are taken by Discord.
 pub const MAX_CHOICES: usize = 25;
 
-/// At most so many characters of a suggestion.
-const MAX_CHOICE: usize = 100;
+/// At most so many characters of a suggestion are taken.
+pub const MAX_CHOICE: usize = 100;
 
 /// The answer to an interaction.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,6 +14,7 @@ pub(crate) fn ticket() -> Ticket {
         bot: Id::new(1),
         panel: None,
         opener: Id::new(7),
+        subject: None,
         state: TicketState::Open,
         nonce: Uuid::from_u128(0x1234),
         opening_interaction: Id::new(11),

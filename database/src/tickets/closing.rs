@@ -9,7 +9,7 @@ use crate::{
     Error,
     convert::{column_opt, text},
     error::Attempt,
-    tickets::{Tickets, change::change_ticket},
+    tickets::{Tickets, change::change_ticket, row::TicketRow},
 };
 
 /// What [`Tickets::begin_closing`] found.
@@ -103,6 +103,39 @@ impl Tickets<'_> {
             Some(row) => Ok(Some(row.into_ticket()?)),
             None => self.existing(ticket).await.map(|_| None),
         }
+    }
+
+    /// Notes why Discord refuses a step of the closing that `held` shows, and leases it anew.
+    ///
+    /// `None` when it is not held any more: another process finishes the ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Query`].
+    pub async fn hold_up_closing(
+        &mut self,
+        held: &Ticket,
+        reason: &str,
+        lease: Duration,
+    ) -> Result<Option<Ticket>, Error> {
+        let event = TicketEvent::CloseHeldUp { reason: text(reason).into_owned() };
+        async {
+            change_ticket!(
+                "leased_until = clock_timestamp() + make_interval(secs => $5)",
+                "state = 'closing' and leased_until = $6",
+                held.key,
+                None,
+                event,
+                lease.as_secs_f64(),
+                held.leased_until,
+            )
+            .fetch_optional(&mut *self.0.connection().await?)
+            .await
+        }
+        .await
+        .attempt("hold up the closing of ticket", held.key)?
+        .map(TicketRow::into_ticket)
+        .transpose()
     }
 
     /// `closing` at its last step `→ closed`.

@@ -31,6 +31,8 @@ pub struct NewTicket {
     pub panel: Option<PanelId>,
     /// Whom it is for.
     pub opener: Id<UserMarker>,
+    /// What it is about.
+    pub subject: Option<String>,
     /// The click. The same click gets the same ticket.
     pub interaction: Id<InteractionMarker>,
     /// How many open tickets `opener` may have, this one included.
@@ -77,28 +79,23 @@ impl Tickets<'_> {
         Ok(outcome)
     }
 
-    /// `opening → open`: its channel is there. Calling it again with the same channel changes nothing.
+    /// Notes the channel of an `opening` ticket, and gives the ticket as it is afterwards.
+    ///
+    /// The first one noted stays. Where the ticket has another channel, or none and is not `opening` any more, the caller's
+    /// channel is one too many.
     ///
     /// # Errors
     ///
-    /// [`Error::State`] when the ticket was abandoned or closed meanwhile (the channel is then one too many),
     /// [`Error::ChannelTaken`], [`Error::NoTicket`], [`Error::Query`].
-    pub async fn set_open(
-        &mut self,
-        ticket: TicketKey,
-        channel: Id<ChannelMarker>,
-        welcome_message: Option<Id<MessageMarker>>,
-    ) -> Result<Ticket, Error> {
-        let event = TicketEvent::ChannelMade { channel, welcome_message };
+    pub async fn set_channel(&mut self, ticket: TicketKey, channel: Id<ChannelMarker>) -> Result<Ticket, Error> {
         let changed = async {
             change_ticket!(
-                "state = 'open', channel_id = $5, welcome_message_id = $6, leased_until = null",
-                "state = 'opening'",
+                "channel_id = $5",
+                "state = 'opening' and channel_id is null",
                 ticket,
                 None,
-                event,
+                TicketEvent::ChannelMade { channel },
                 column(channel),
-                column_opt(welcome_message),
             )
             .fetch_optional(&mut *self.0.connection().await?)
             .await
@@ -106,50 +103,45 @@ impl Tickets<'_> {
         .await;
         match changed {
             Ok(Some(row)) => row.into_ticket(),
-            Ok(None) => {
-                let found = self.existing(ticket).await?;
-                if found.state == TicketState::Open && found.channel == Some(channel) {
-                    return Ok(found);
-                }
-                Err(Error::State { ticket, wanted: TicketState::Opening, found: found.state })
-            }
+            Ok(None) => self.existing(ticket).await,
             Err(error) if broke(&error, "tickets_channel") => Err(Error::ChannelTaken { ticket, channel }),
-            Err(error) => Err(error).attempt("set open ticket", ticket),
+            Err(error) => Err(error).attempt("set the channel of ticket", ticket),
         }
     }
 
-    /// Notes the message with the buttons of an open ticket. The same message again changes nothing.
+    /// `opening → open`: its channel is noted, and its welcome stands or was refused. An open ticket is left as it is.
     ///
     /// # Errors
     ///
-    /// [`Error::State`], [`Error::NoTicket`], [`Error::Query`].
-    pub async fn set_welcome_message(
+    /// [`Error::State`] when the ticket was abandoned or closed meanwhile, or has no channel; [`Error::NoTicket`],
+    /// [`Error::Query`].
+    pub async fn set_open(
         &mut self,
         ticket: TicketKey,
-        message: Id<MessageMarker>,
+        welcome_message: Option<Id<MessageMarker>>,
     ) -> Result<Ticket, Error> {
         let changed = async {
             change_ticket!(
-                "welcome_message_id = $5",
-                "state in ('open', 'closing') and welcome_message_id is distinct from $5",
+                "state = 'open', welcome_message_id = $5, leased_until = null",
+                "state = 'opening' and channel_id is not null",
                 ticket,
                 None,
-                TicketEvent::Welcomed { message },
-                column(message),
+                TicketEvent::Welcomed { message: welcome_message },
+                column_opt(welcome_message),
             )
             .fetch_optional(&mut *self.0.connection().await?)
             .await
         }
         .await
-        .attempt("set the welcome message of ticket", ticket)?;
+        .attempt("set open ticket", ticket)?;
         if let Some(row) = changed {
             return row.into_ticket();
         }
         let found = self.existing(ticket).await?;
-        if found.welcome_message == Some(message) {
-            return Ok(found);
+        match found.state {
+            TicketState::Open => Ok(found),
+            found => Err(Error::State { ticket, wanted: TicketState::Opening, found }),
         }
-        Err(Error::State { ticket, wanted: TicketState::Open, found: found.state })
     }
 
     /// `opening → abandoned`: its channel cannot be made; the slot is free again, the number stays used.
@@ -222,12 +214,13 @@ async fn take_slot(tx: &mut PgConnection, new: &NewTicket) -> Result<OpenOutcome
 async fn insert(tx: &mut PgConnection, new: &NewTicket) -> Result<TicketRow, sqlx::Error> {
     let event =
         TicketEvent::Opened { bot: new.bot, opener: new.opener, panel: new.panel, interaction: new.interaction };
+    let subject = new.subject.as_deref().map(text);
     query_tickets!(
         ["with counted as (
             update ticket_counters set last_number = last_number + 1 where guild_id = $1 returning last_number
         ), opened as (
-            insert into tickets (guild_id, number, bot_id, panel_id, opener_id, opening_interaction, leased_until)
-            select $1, last_number, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6) from counted
+            insert into tickets (guild_id, number, bot_id, panel_id, opener_id, opening_interaction, leased_until, subject)
+            select $1, last_number, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6), $8 from counted
             returning *
         ), recorded as (
             insert into ticket_events (guild_id, number, version, actor_id, payload)
@@ -241,6 +234,7 @@ async fn insert(tx: &mut PgConnection, new: &NewTicket) -> Result<TicketRow, sql
         column(new.interaction),
         new.lease.as_secs_f64(),
         payload(event) as _,
+        subject.as_deref(),
     )
     .fetch_one(tx)
     .await

@@ -19,7 +19,7 @@ macro_rules! query_tickets {
             $($before)+
                 + r#"
                 select guild_id as "guild_id!", number as "number!", version as "version!", bot_id as "bot_id!", panel_id,
-                    opener_id as "opener_id!", state as "state!", nonce as "nonce!",
+                    opener_id as "opener_id!", subject, state as "state!", nonce as "nonce!",
                     opening_interaction as "opening_interaction!", channel_id, welcome_message_id, claimed_by,
                     opened_at as "opened_at!", close_step, closed_by, close_reason, closed_at, leased_until
                 "#
@@ -37,6 +37,7 @@ pub(super) struct TicketRow {
     pub(super) bot_id: i64,
     pub(super) panel_id: Option<i64>,
     pub(super) opener_id: i64,
+    pub(super) subject: Option<String>,
     pub(super) state: String,
     pub(super) nonce: Uuid,
     pub(super) opening_interaction: i64,
@@ -61,6 +62,7 @@ impl TicketRow {
             bot: id(self.bot_id, "bot_id", subject)?,
             panel: self.panel_id.map(PanelId),
             opener: id(self.opener_id, "opener_id", subject)?,
+            subject: self.subject,
             state: name(&self.state, "state", subject)?,
             nonce: self.nonce,
             opening_interaction: id(self.opening_interaction, "opening_interaction", subject)?,

@@ -32,7 +32,7 @@ async fn of_twenty_who_claim_at_once_one_wins() {
             ClaimOutcome::NotOpen(ticket) => panic!("{ticket:?}"),
         }
     }
-    assert_eq!(history(db, ticket.key).await, ["opened", "channel_made", "claimed"]);
+    assert_eq!(history(db, ticket.key).await, ["opened", "channel_made", "welcomed", "claimed"]);
 }
 
 #[tokio::test]
@@ -44,8 +44,8 @@ async fn claiming_ones_own_ticket_again_changes_nothing() {
     let again = db.tickets().claim(ticket.key, STAFF).await.unwrap();
     let ClaimOutcome::Taken(ticket) = again else { panic!("{again:?}") };
     assert_eq!(ticket.claimed_by, Some(STAFF));
-    assert_eq!(db.events().list(ticket.key).await.unwrap()[2].actor, Some(STAFF));
-    assert_eq!(history(db, ticket.key).await.len(), 3);
+    assert_eq!(db.events().list(ticket.key).await.unwrap()[3].actor, Some(STAFF));
+    assert_eq!(history(db, ticket.key).await.len(), 4);
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ async fn a_closing_begins_with_its_reason_and_a_lease() {
     assert_eq!(ticket.closed_at, None);
     assert!(ticket.leased_until.is_some());
     let events = db.events().list(ticket.key).await.unwrap();
-    assert_eq!(events[2].actor, Some(STAFF));
-    assert_eq!(events[2].event, TicketEvent::CloseBegun { by: Some(STAFF), reason: Some("solved".to_owned()) });
+    assert_eq!(events[3].actor, Some(STAFF));
+    assert_eq!(events[3].event, TicketEvent::CloseBegun { by: Some(STAFF), reason: Some("solved".to_owned()) });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -35,7 +35,7 @@ async fn of_ten_who_close_at_once_one_begins() {
     let begun = outcomes.iter().filter(|o| matches!(o, CloseOutcome::Begun(_))).count();
     let already = outcomes.iter().filter(|o| matches!(o, CloseOutcome::Already(_))).count();
     assert_eq!((begun, already), (1, 9));
-    assert_eq!(history(db, ticket.key).await, ["opened", "channel_made", "close_begun"]);
+    assert_eq!(history(db, ticket.key).await, ["opened", "channel_made", "welcomed", "close_begun"]);
 }
 
 #[tokio::test]
@@ -58,6 +58,7 @@ async fn a_ticket_closes_step_by_step() {
         [
             "opened",
             "channel_made",
+            "welcomed",
             "close_begun",
             "close_step_done",
             "close_step_done",
@@ -94,7 +95,7 @@ async fn a_step_is_done_by_one_process_only() {
     let second = tickets.set_close_step(ticket.key, CloseStep::Begun, CloseStep::Locked, LEASE).await;
     assert!(first.unwrap().is_some());
     assert_eq!(second.unwrap(), None);
-    assert_eq!(history(db, ticket.key).await.len(), 4);
+    assert_eq!(history(db, ticket.key).await.len(), 5);
 }
 
 #[tokio::test]
@@ -149,5 +150,19 @@ async fn a_reason_may_hold_any_character() {
     let ticket = open_ticket(db).await;
     let closed = close(db, ticket.key, Some("a\0b 'quoted' \\u0000 🎫")).await;
     assert_eq!(closed.close_reason.as_deref(), Some("a\u{fffd}b 'quoted' \\u0000 🎫"));
-    assert_eq!(history(db, ticket.key).await.len(), 5);
+    assert_eq!(history(db, ticket.key).await.len(), 6);
+}
+
+#[tokio::test]
+async fn what_holds_a_closing_up_is_noted_by_its_holder_alone() {
+    let scratch = scratch().await;
+    let db = &scratch.database;
+    let ticket = closing(db, open_ticket(db).await.key, ENDED).await;
+    let held = db.tickets().lease_stuck(BOT, 1, LEASE).await.unwrap().remove(0);
+    assert_eq!(db.tickets().hold_up_closing(&ticket, "no permission", LEASE).await.unwrap(), None);
+    let noted = db.tickets().hold_up_closing(&held, "no permission", 2 * LEASE).await.unwrap().unwrap();
+    assert_eq!(noted.close_step, held.close_step);
+    assert!(noted.leased_until > held.leased_until);
+    let events = db.events().list(ticket.key).await.unwrap();
+    assert_eq!(events.last().unwrap().event, TicketEvent::CloseHeldUp { reason: "no permission".to_owned() });
 }

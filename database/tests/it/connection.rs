@@ -80,9 +80,10 @@ async fn what_a_transaction_changed_is_seen_after_its_commit() {
     let scratch = scratch().await;
     let db = &scratch.database;
     let mut tx = db.begin().await.unwrap();
-    tx.settings().set_ticket_limit(GUILD, 9).await.unwrap();
-    assert_eq!(tx.settings().by_guild(GUILD).await.unwrap().ticket_limit, 9);
-    assert_ne!(db.settings().by_guild(GUILD).await.unwrap().ticket_limit, 9);
+    let category = Some(fresh());
+    tx.settings().set_category(GUILD, category).await.unwrap();
+    assert_eq!(tx.settings().by_guild(GUILD).await.unwrap().category, category);
+    assert_eq!(db.settings().by_guild(GUILD).await.unwrap().category, None);
     tx.commit().await.unwrap();
-    assert_eq!(db.settings().by_guild(GUILD).await.unwrap().ticket_limit, 9);
+    assert_eq!(db.settings().by_guild(GUILD).await.unwrap().category, category);
 }

@@ -7,8 +7,6 @@ mod closing;
 #[cfg(test)]
 mod connection;
 #[cfg(test)]
-mod inbox;
-#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod messages;

@@ -80,6 +80,18 @@ async fn a_message_that_comes_while_closing_is_stored() {
 }
 
 #[tokio::test]
+async fn a_message_that_comes_while_opening_is_stored_with_its_edit_and_deletion() {
+    let scratch = scratch().await;
+    let db = &scratch.database;
+    let ticket = opening(db, &click()).await;
+    let ticket = db.tickets().set_channel(ticket.key, fresh()).await.unwrap();
+    let early = message(&ticket);
+    assert!(db.messages().upsert(BOT, &early).await.unwrap());
+    assert!(db.messages().mark_edited(BOT, &edit(&early, "second", 1)).await.unwrap());
+    assert_eq!(db.messages().mark_deleted(BOT, GUILD, early.channel, &[early.id], SENT).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn messages_are_listed_in_the_order_they_were_written() {
     let scratch = scratch().await;
     let db = &scratch.database;

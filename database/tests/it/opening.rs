@@ -162,7 +162,9 @@ async fn an_abandoned_ticket_never_opens() {
     let db = &scratch.database;
     let ticket = opening(db, &click()).await;
     db.tickets().set_abandoned(ticket.key, "slow").await.unwrap();
-    let late = db.tickets().set_open(ticket.key, fresh(), None).await.unwrap_err();
+    let late = db.tickets().set_channel(ticket.key, fresh()).await.unwrap();
+    assert_eq!((late.state, late.channel), (TicketState::Abandoned, None));
+    let late = db.tickets().set_open(ticket.key, None).await.unwrap_err();
     assert!(matches!(late, Error::State { found: TicketState::Abandoned, .. }), "{late}");
     assert_eq!(history(db, ticket.key).await, ["opened", "abandoned"]);
 }
@@ -174,12 +176,15 @@ async fn an_open_ticket_is_found_by_its_channel() {
     let ticket = opening(db, &click()).await;
     let channel = fresh();
     let message = fresh();
-    let open = db.tickets().set_open(ticket.key, channel, Some(message)).await.unwrap();
+    let opening = db.tickets().set_channel(ticket.key, channel).await.unwrap();
+    assert_eq!((opening.state, opening.channel), (TicketState::Opening, Some(channel)));
+    assert_eq!(db.tickets().by_channel(GUILD, channel).await.unwrap(), Some(opening));
+    let open = db.tickets().set_open(ticket.key, Some(message)).await.unwrap();
     assert_eq!(open.state, TicketState::Open);
     assert_eq!((open.channel, open.welcome_message), (Some(channel), Some(message)));
     assert_eq!(open.leased_until, None);
     assert_eq!(db.tickets().by_channel(GUILD, channel).await.unwrap(), Some(open));
-    assert_eq!(history(db, ticket.key).await, ["opened", "channel_made"]);
+    assert_eq!(history(db, ticket.key).await, ["opened", "channel_made", "welcomed"]);
 }
 
 #[tokio::test]
@@ -187,11 +192,31 @@ async fn setting_open_twice_changes_nothing() {
     let scratch = scratch().await;
     let db = &scratch.database;
     let open = open_ticket(db).await;
-    let again = db.tickets().set_open(open.key, open.channel.unwrap(), None).await.unwrap();
-    assert_eq!(again, open);
-    let other = db.tickets().set_open(open.key, fresh(), None).await.unwrap_err();
-    assert!(matches!(other, Error::State { found: TicketState::Open, .. }), "{other}");
-    assert_eq!(history(db, open.key).await, ["opened", "channel_made"]);
+    assert_eq!(db.tickets().set_open(open.key, Some(fresh())).await.unwrap(), open);
+    assert_eq!(history(db, open.key).await, ["opened", "channel_made", "welcomed"]);
+}
+
+#[tokio::test]
+async fn the_first_channel_that_is_noted_stays() {
+    let scratch = scratch().await;
+    let db = &scratch.database;
+    let ticket = opening(db, &click()).await;
+    let first = db.tickets().set_channel(ticket.key, fresh()).await.unwrap();
+    assert_eq!(db.tickets().set_channel(ticket.key, fresh()).await.unwrap(), first);
+    assert_eq!(db.tickets().set_channel(ticket.key, first.channel.unwrap()).await.unwrap(), first);
+    let open = db.tickets().set_open(ticket.key, None).await.unwrap();
+    assert_eq!(db.tickets().set_channel(ticket.key, fresh()).await.unwrap(), open);
+    assert_eq!(history(db, ticket.key).await, ["opened", "channel_made", "welcomed"]);
+}
+
+#[tokio::test]
+async fn a_ticket_without_a_channel_does_not_open() {
+    let scratch = scratch().await;
+    let db = &scratch.database;
+    let ticket = opening(db, &click()).await;
+    let refused = db.tickets().set_open(ticket.key, None).await;
+    assert!(matches!(refused, Err(Error::State { found: TicketState::Opening, .. })), "{refused:?}");
+    assert_eq!(reread(db, ticket.key).await, ticket);
 }
 
 #[tokio::test]
@@ -200,22 +225,19 @@ async fn a_channel_belongs_to_one_ticket() {
     let db = &scratch.database;
     let first = open_ticket(db).await;
     let second = opening(db, &click_of_another()).await;
-    let refused = db.tickets().set_open(second.key, first.channel.unwrap(), None).await;
+    let refused = db.tickets().set_channel(second.key, first.channel.unwrap()).await;
     assert!(matches!(refused, Err(Error::ChannelTaken { .. })), "{refused:?}");
     assert_eq!(reread(db, second.key).await, second);
 }
 
 #[tokio::test]
-async fn the_welcome_message_is_noted_once() {
+async fn a_ticket_keeps_its_subject() {
     let scratch = scratch().await;
     let db = &scratch.database;
-    let ticket = open_ticket(db).await;
-    let message = fresh();
-    let first = db.tickets().set_welcome_message(ticket.key, message).await.unwrap();
-    let second = db.tickets().set_welcome_message(ticket.key, message).await.unwrap();
-    assert_eq!(first.welcome_message, Some(message));
-    assert_eq!(first, second);
-    assert_eq!(history(db, ticket.key).await, ["opened", "channel_made", "welcomed"]);
+    let new = NewTicket { subject: Some("lost\0 save".to_owned()), ..click() };
+    let ticket = opening(db, &new).await;
+    assert_eq!(ticket.subject.as_deref(), Some("lost\u{fffd} save"));
+    assert_eq!(reread(db, ticket.key).await, ticket);
 }
 
 #[tokio::test]
@@ -255,7 +277,7 @@ async fn a_change_without_its_event_does_not_happen() {
     let db = &scratch.database;
     let ticket = open_ticket(db).await;
     sqlx::query(
-        "insert into ticket_events (guild_id, number, version, payload) values ($1, $2, 3, '{\"type\": \"x\"}')",
+        "insert into ticket_events (guild_id, number, version, payload) values ($1, $2, 4, '{\"type\": \"x\"}')",
     )
     .bind(ticket.key.guild.get().cast_signed())
     .bind(ticket.key.number.0)

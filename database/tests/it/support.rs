@@ -51,7 +51,16 @@ pub(crate) fn fresh<T>() -> Id<T> {
 
 /// A click of `OPENER` in `GUILD`, never seen before, with a limit of 1.
 pub(crate) fn click() -> NewTicket {
-    NewTicket { guild: GUILD, bot: BOT, panel: None, opener: OPENER, interaction: fresh(), limit: 1, lease: LEASE }
+    NewTicket {
+        guild: GUILD,
+        bot: BOT,
+        panel: None,
+        opener: OPENER,
+        subject: None,
+        interaction: fresh(),
+        limit: 1,
+        lease: LEASE,
+    }
 }
 
 /// A click of a member who has no ticket.
@@ -79,7 +88,8 @@ pub(crate) async fn open_ticket(db: &Database) -> Ticket {
 pub(crate) async fn open_from(db: &Database, new: &NewTicket) -> Ticket {
     let ticket = opening(db, new).await;
     let channel: Id<ChannelMarker> = fresh();
-    db.tickets().set_open(ticket.key, channel, None).await.unwrap()
+    db.tickets().set_channel(ticket.key, channel).await.unwrap();
+    db.tickets().set_open(ticket.key, None).await.unwrap()
 }
 
 pub(crate) async fn closing(db: &Database, ticket: TicketKey, lease: Duration) -> Ticket {

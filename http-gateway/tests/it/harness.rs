@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 pub(crate) const BOT: u64 = 508_391_840_525_975_553;
+/// What the worker wants to see.
+pub(crate) const KEY: &str = "known to both";
 
 /// What the worker does with a click.
 #[derive(Clone, Copy)]
@@ -59,6 +61,7 @@ impl Gateway {
             bot: twilight_model::id::Id::new(BOT),
             key: hex::encode(signing_key().verifying_key()).parse().unwrap(),
             worker: format!("http://{}", worker.addr).parse().unwrap(),
+            shared_key: Some(KEY.into()),
             kafka: kafka.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::discord;
 use serde::Deserialize;
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::info;
 use twilight_model::channel::message::{AllowedMentions, MessageFlags};
 
 use crate::{
@@ -59,13 +59,6 @@ async fn edit(cx: &Context, interaction: &Interaction, message: &Message) -> Res
         .components(Some(&message.components))
         .allowed_mentions(Some(&mentions));
     cx.send(request).await
-}
-
-/// As [`finish`], for where nobody can try again.
-pub(super) async fn finish_or_log(cx: &Context, interaction: &Interaction, reply: Reply) {
-    if let Err(error) = finish(cx, interaction, reply).await {
-        warn!(interaction.id = %interaction.id, "interaction {} is left unanswered: {error}", interaction.id);
-    }
 }
 
 /// Whether "the answer comes later" still stands there.

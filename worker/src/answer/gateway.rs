@@ -2,43 +2,55 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use common::discord;
-use model::topics::GatewayEvent;
+use event_stream::LateInteractions;
+use model::topics::{GatewayEvent, LateInteraction};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
-use tokio::{task::JoinHandle, time::timeout};
-use tracing::{error, info, warn};
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
 use twilight_model::http::interaction::InteractionResponse;
 
 use super::{
-    follow_up::{finish_or_log, is_over, is_waiting},
+    follow_up::{is_over, is_waiting},
     late::TOKEN_LIFE,
+    work::work,
 };
 use crate::{
     context::Context,
-    dispatch::{dispatch, find},
+    dispatch::find,
     interaction::{Interaction, Kind},
     refused::{Failure, failure},
-    reply::{Reply, deferred},
-    text::text,
+    reply::deferred,
 };
 
-/// How long a handler has until "the answer comes later" is said; Discord waits 3 s in all.
+/// How long Discord waits for the first answer.
+const DISCORD_WAITS: Duration = Duration::from_secs(3);
+
+/// How long after the receipt a handler has until "the answer comes later" is said.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Up to this age a first answer surely finds its click alive.
-const FRESH: time::Duration = time::Duration::milliseconds(1_500);
+/// Up to this age a click is worked on before its first answer: half a second is left then, and Discord surely waits still.
+const FRESH: Duration = Duration::from_millis(1_500);
+
+/// Between two attempts to bring an answer to Discord, or a click to Kafka.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Does what the click asks for and answers it.
 ///
-/// What takes longer than 2 s goes on in the background, so that a slow click does not hold up the next event of its guild. A click that comes again has no second effect: each verb recognises its own work; and its answer is
-/// completed where "the answer comes later" still stands.
+/// What takes longer than 2 s from its receipt is answered by "the answer comes later" and left to the topic of late clicks
+/// before this returns: so no click lives in this process alone, and a slow one does not hold up the next event of its guild.
+/// A click that comes again has no second effect: each verb recognises its own work; and its answer is completed where "the
+/// answer comes later" still stands.
 pub async fn answer(cx: &Context, interaction: Interaction, event: &GatewayEvent) {
     let id = interaction.id;
     if interaction.application_id != cx.bot {
         warn!(interaction.id = %id, "interaction {id} is another application's");
         return;
     }
-    let age = cx.clock.now() - event.received_at;
+    let age = age(cx, event.received_at);
     if age >= TOKEN_LIFE {
         info!(interaction.id = %id, "interaction {id} came too late");
         return;
@@ -48,99 +60,102 @@ pub async fn answer(cx: &Context, interaction: Interaction, event: &GatewayEvent
     let defers = find(&interaction).is_some_and(|found| found.defers());
     // An old click may be dead: its effect would surprise whoever gave up and pressed again. Discord knows.
     if !autocomplete && (defers || age > FRESH) {
-        if let Ack::Given = defer(cx, &interaction, event.received_at).await {
-            let work = work(cx, &interaction);
-            finish_later(cx, &interaction, work);
-        }
-        return;
+        return put_off(cx, &interaction, event).await;
     }
-    let mut work = work(cx, &interaction);
-    let reply = match timeout(PATIENCE, &mut work).await {
-        Ok(outcome) => outcome.unwrap_or_else(|panic| apology(&interaction, &panic)),
-        Err(_) if autocomplete => return,
-        Err(_) => {
-            defer(cx, &interaction, event.received_at).await;
-            finish_later(cx, &interaction, work);
-            return;
+    let reply = match timeout(PATIENCE.saturating_sub(age), work(cx, &interaction, "gateway")).await {
+        Ok(Some(reply)) => reply,
+        _ if autocomplete => return,
+        // Slow, or the database is away.
+        Ok(None) | Err(_) => return put_off(cx, &interaction, event).await,
+    };
+    match acknowledge(cx, &interaction, &reply.into_response(), event.received_at).await {
+        Ok(()) => {}
+        // Somebody answered this click before: where only "the answer comes later" stands, a crash kept the rest from it.
+        Err(error) if failure(&error) == Failure::Answered => {
+            if awaits(cx, &interaction).await {
+                keep(cx, &interaction, event).await;
+            }
+        }
+        Err(error) => unanswered(&interaction, &error),
+    }
+}
+
+/// Says "the answer comes later", and leaves the click to the topic of late ones.
+///
+/// Not the other way round: a click that Discord has given up must have no effect.
+async fn put_off(cx: &Context, interaction: &Interaction, event: &GatewayEvent) {
+    let said = match acknowledge(cx, interaction, &deferred(), event.received_at).await {
+        Ok(()) => true,
+        // By an earlier coming of this click, or by an attempt whose answer was lost.
+        Err(error) if failure(&error) == Failure::Answered || error.is_unclear() => awaits(cx, interaction).await,
+        Err(error) => {
+            unanswered(interaction, &error);
+            false
         }
     };
-    let response = reply.clone().into_response();
-    match acknowledge(cx, &interaction, &response, event.received_at).await {
-        Ok(()) => {}
-        Err(error) if failure(&error) == Failure::Answered => {
-            complete(cx, &interaction, reply).await;
-        }
-        Err(error) if is_over(&error) => {
-            info!(interaction.id = %id, "interaction {id} expired");
-        }
-        Err(error) => {
-            warn!(interaction.id = %id, "interaction {id} is left unanswered: {error}");
-        }
+    if said {
+        keep(cx, interaction, event).await;
     }
 }
 
-fn work(cx: &Context, interaction: &Arc<Interaction>) -> JoinHandle<Reply> {
-    let (cx, interaction) = (cx.clone(), Arc::clone(interaction));
-    cx.tasks.clone().spawn(async move { dispatch(&cx, &interaction, "gateway").await })
+/// Whether "the answer comes later" stands there and waits for us.
+async fn awaits(cx: &Context, interaction: &Interaction) -> bool {
+    is_waiting(cx, interaction).await.unwrap_or_else(|error| {
+        let id = interaction.id;
+        warn!(interaction.id = %id, "interaction {id}: is it answered? {error}");
+        // Better twice than never: the second coming changes nothing that the first one did.
+        true
+    })
 }
 
-fn finish_later(cx: &Context, interaction: &Arc<Interaction>, work: JoinHandle<Reply>) {
-    let (cx, interaction) = (cx.clone(), Arc::clone(interaction));
-    cx.tasks.clone().spawn(async move {
-        let reply = work.await.unwrap_or_else(|panic| apology(&interaction, &panic));
-        finish_or_log(&cx, &interaction, reply).await;
-    });
-}
-
-fn apology(interaction: &Interaction, panic: &tokio::task::JoinError) -> Reply {
+/// Leaves the click to the topic of late ones. Returns when Kafka has it, for until then the event counts as unfinished; where
+/// this process ends first, the event comes again.
+///
+/// Tried again here rather than by the consumer, who would have Discord asked anew each time.
+async fn keep(cx: &Context, interaction: &Interaction, event: &GatewayEvent) {
     let id = interaction.id;
-    error!(interaction.id = %id, "the handler of interaction {id} panicked: {panic}");
-    Reply::text(&text("internal-error").with("id", id))
+    let Some(payload) = data(&event.payload) else {
+        warn!(interaction.id = %id, "interaction {id} cannot be cut out of its event");
+        return;
+    };
+    let late = LateInteraction {
+        bot: event.bot,
+        interaction: id,
+        guild: interaction.guild_id,
+        received_at: event.received_at,
+        payload,
+    };
+    while let Err(error) = cx.late_clicks.send::<LateInteractions>(&late).await {
+        let error = anyhow::Error::from(error);
+        warn!(interaction.id = %id, "interaction {id} is not on Kafka yet: {error:#}");
+        if age(cx, event.received_at) >= TOKEN_LIFE {
+            return;
+        }
+        sleep(PAUSE).await;
+    }
 }
 
-/// Whether "the answer comes later" was said.
-enum Ack {
-    /// By us, or by an earlier coming of the same click.
-    Given,
-    /// Nobody can answer any more, or Discord is away.
-    Lost,
+/// What a frame carries, byte for byte.
+fn data(frame: &Bytes) -> Option<Bytes> {
+    #[derive(Deserialize)]
+    struct Frame<'a> {
+        #[serde(borrow)]
+        d: &'a RawValue,
+    }
+    let frame_of: Frame<'_> = serde_json::from_slice(frame).ok()?;
+    Some(frame.slice_ref(frame_of.d.get().as_bytes()))
 }
 
-async fn defer(cx: &Context, interaction: &Interaction, received_at: OffsetDateTime) -> Ack {
+fn unanswered(interaction: &Interaction, error: &discord::Error) {
     let id = interaction.id;
-    match acknowledge(cx, interaction, &deferred(), received_at).await {
-        Ok(()) => Ack::Given,
-        Err(error) if failure(&error) == Failure::Answered => match is_waiting(cx, interaction).await {
-            Ok(true) => Ack::Given,
-            Ok(false) => Ack::Lost,
-            Err(error) => {
-                warn!(interaction.id = %id, "interaction {id}: is it answered? {error}");
-                Ack::Lost
-            }
-        },
-        Err(error) if is_over(&error) => {
-            info!(interaction.id = %id, "interaction {id} expired");
-            Ack::Lost
-        }
-        Err(error) => {
-            warn!(interaction.id = %id, "interaction {id} is left unanswered: {error}");
-            Ack::Lost
-        }
+    if is_over(error) {
+        info!(interaction.id = %id, "interaction {id} expired");
+    } else {
+        warn!(interaction.id = %id, "interaction {id} is left unanswered: {error}");
     }
 }
 
-/// Somebody answered this click before: where only "the answer comes later" stands, a crash kept the rest from it.
-async fn complete(cx: &Context, interaction: &Interaction, reply: Reply) {
-    match is_waiting(cx, interaction).await {
-        Ok(true) => finish_or_log(cx, interaction, reply).await,
-        Ok(false) => {}
-        Err(error) => {
-            let id = interaction.id;
-            warn!(interaction.id = %id, "interaction {id}: is it answered? {error}");
-        }
-    }
-}
-
+/// Gives the first answer; again while Discord stumbles and still waits.
 async fn acknowledge(
     cx: &Context,
     interaction: &Interaction,
@@ -148,10 +163,22 @@ async fn acknowledge(
     received_at: OffsetDateTime,
 ) -> Result<(), discord::Error> {
     let client = cx.discord.requests().interaction(cx.bot);
-    let request = client.create_response(interaction.id, &interaction.token, response);
-    cx.send(request).await?;
-    let elapsed = (cx.clock.now() - received_at).max(time::Duration::ZERO);
+    loop {
+        let request = client.create_response(interaction.id, &interaction.token, response);
+        match cx.send(request).await {
+            Ok(()) => break,
+            Err(error) if failure(&error) == Failure::Later && age(cx, received_at) + PAUSE < DISCORD_WAITS => {
+                sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
     let kind = interaction.kind().as_str();
-    cx.metrics.ack_ms.with_label_values(&[kind]).observe(elapsed.as_seconds_f64() * 1_000.0);
+    cx.metrics.ack_ms.with_label_values(&[kind]).observe(age(cx, received_at).as_secs_f64() * 1_000.0);
     Ok(())
+}
+
+/// How long ago the click was received; the sharder's clock may be ahead of ours.
+fn age(cx: &Context, received_at: OffsetDateTime) -> Duration {
+    (cx.clock.now() - received_at).try_into().unwrap_or_default()
 }

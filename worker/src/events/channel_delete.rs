@@ -1,7 +1,7 @@
-//! A channel was deleted: where it was an open ticket's, the ticket is closed and its slot free.
+//! A channel was deleted: where it was a ticket's, the ticket is closed or given up and its slot free.
 
 use event_stream::Failure;
-use model::topics::GatewayEvent;
+use model::{TicketState, topics::GatewayEvent};
 use serde::Deserialize;
 use twilight_model::id::{
     Id,
@@ -9,7 +9,13 @@ use twilight_model::id::{
 };
 
 use super::{decode, failed};
-use crate::{context::Context, tickets::close};
+use crate::{
+    context::Context,
+    tickets::{
+        close,
+        open::{self, Cause, Unfinished},
+    },
+};
 
 #[derive(Deserialize)]
 struct Deleted {
@@ -24,8 +30,16 @@ pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<bool, F
         return Ok(false);
     };
     let ticket = cx.db.tickets().by_channel(guild, deleted.id).await.map_err(failed)?;
-    match ticket.filter(|ticket| ticket.bot == cx.bot) {
-        Some(ticket) => close::close_deleted(cx, &ticket).await.map_err(failed),
-        None => Ok(false),
+    let Some(ticket) = ticket.filter(|ticket| ticket.bot == cx.bot) else {
+        return Ok(false);
+    };
+    if ticket.state != TicketState::Opening {
+        return close::close_deleted(cx, &ticket).await.map_err(failed);
+    }
+    match open::abandon(cx, &ticket, Cause::ChannelDeleted).await {
+        // The welcome was faster: it is an open ticket now.
+        Ok(ticket) => close::close_deleted(cx, &ticket).await.map_err(failed),
+        Err(Unfinished::Database(error)) => Err(failed(error)),
+        Err(_) => Ok(true),
     }
 }

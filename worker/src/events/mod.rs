@@ -2,7 +2,9 @@
 //!
 //! Every handler is idempotent: an event that comes again leaves what it left the first time.
 
+mod channel_create;
 mod channel_delete;
+mod guild_create;
 mod interaction_create;
 mod message_create;
 mod message_delete;
@@ -22,7 +24,9 @@ pub static ALL: &[Handler] = &[
     Handler { kind: "MESSAGE_UPDATE", run: |cx, event| message_update::handle(cx, event).boxed() },
     Handler { kind: "MESSAGE_DELETE", run: |cx, event| message_delete::handle(cx, event).boxed() },
     Handler { kind: "MESSAGE_DELETE_BULK", run: |cx, event| message_delete_bulk::handle(cx, event).boxed() },
+    Handler { kind: "CHANNEL_CREATE", run: |cx, event| channel_create::handle(cx, event).boxed() },
     Handler { kind: "CHANNEL_DELETE", run: |cx, event| channel_delete::handle(cx, event).boxed() },
+    Handler { kind: "GUILD_CREATE", run: |cx, event| guild_create::handle(cx, event).boxed() },
     Handler { kind: "INTERACTION_CREATE", run: |cx, event| interaction_create::handle(cx, event).boxed() },
 ];
 
@@ -67,5 +71,5 @@ fn decode<'a, T: Deserialize<'a>>(event: &'a GatewayEvent) -> Result<T, Failure>
 
 /// The database may be back soon; what it refuses for good is a dead letter.
 fn failed(error: database::Error) -> Failure {
-    if error.is_transient() { Failure::retry(error) } else { Failure::discard(error) }
+    if error.is_transient() { Failure::wait(error) } else { Failure::discard(error) }
 }

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::{answer, context::Context, interaction::Interaction};
 
-/// Answers with Discord's interaction response; 400 for no interaction, 421 for another bot's.
+/// Answers with Discord's interaction response, or 202 where that comes later; 400 for no interaction, 421 for another bot's.
 pub(super) async fn post(State(cx): State<Context>, headers: HeaderMap, body: Bytes) -> Response {
     let interaction = match Interaction::parse(&body) {
         Ok(interaction) => interaction,
@@ -31,7 +31,10 @@ pub(super) async fn post(State(cx): State<Context>, headers: HeaderMap, body: By
         .and_then(|ms| ms.parse::<i128>().ok())
         .and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(ms.checked_mul(1_000_000)?).ok())
         .unwrap_or_else(|| cx.clock.now());
-    Json(answer::http::answer(&cx, interaction, received_at).await).into_response()
+    match answer::http::answer(&cx, interaction, received_at).await {
+        Some(response) => Json(response).into_response(),
+        None => StatusCode::ACCEPTED.into_response(),
+    }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -1,7 +1,9 @@
 //! `/setup`: a staff role, a private category, a transcript channel and a working panel.
 //!
-//! The id of each is stored as soon as it exists, and what is stored and still there is used again. So a run that broke
-//! off is finished by the next one, and a second run makes nothing twice.
+//! The id of each is stored as soon as it exists, and what is stored and still there is used again. What was made and
+//! could not be stored, because Discord's answer was lost or the process died, is known by its looks: the next run
+//! takes it where it is younger than the run that broke off. So a run that broke off is finished by the next one, and
+//! a second run makes nothing twice.
 
 mod made;
 mod panel;
@@ -13,12 +15,15 @@ pub use self::{
     preset::Preset,
 };
 
+use std::time::Duration;
+
 use common::discord;
+use tokio::time::timeout;
 use twilight_model::{
     guild::Permissions,
     id::{
         Id,
-        marker::{ChannelMarker, GuildMarker},
+        marker::{ChannelMarker, GuildMarker, InteractionMarker},
     },
 };
 
@@ -29,6 +34,27 @@ use crate::{
     text::text,
 };
 
+/// For how long one run alone works on a guild; longer than [`MAKING`].
+const LEASE: Duration = Duration::from_secs(60);
+
+/// For how long it tries.
+const MAKING: Duration = Duration::from_secs(50);
+
+/// A setup that somebody asks for.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The guild that Discord signed the command for.
+    pub guild: Id<GuildMarker>,
+    /// Where the panel goes.
+    pub channel: Id<ChannelMarker>,
+    /// Which panel.
+    pub preset: Preset,
+    /// The click: delivered again, it goes on where it broke off.
+    pub interaction: Id<InteractionMarker>,
+    /// What the bot may do where the command was used, to name what is missing.
+    pub app_permissions: Option<Permissions>,
+}
+
 /// Why a step broke off.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
@@ -38,29 +64,29 @@ enum Broken {
     Database(#[from] database::Error),
 }
 
-/// Makes or reuses everything, with the panel in `channel`.
+/// Makes or reuses everything.
 ///
 /// # Errors
 ///
-/// Refused where Discord refuses, with the permission that is missing.
-pub async fn set_up(
-    cx: &Context,
-    guild: Id<GuildMarker>,
-    channel: Id<ChannelMarker>,
-    preset: Preset,
-    app_permissions: Option<Permissions>,
-) -> Result<Done, CommandError> {
-    // Two runs in one guild would both make what both miss. The key is never kept: taking it in a transaction that is
-    // undone makes the other run wait until this one ends, or its connection does.
-    let mut turn = cx.db.begin().await?;
-    turn.inbox().take(cx.bot, &format!("setup:{guild}")).await?;
-    let outcome = steps(cx, guild, channel, preset).await;
-    turn.rollback().await?;
+/// Refused while another run works on the guild, and where Discord refuses, with the permission that is missing.
+pub async fn set_up(cx: &Context, setup: &Setup) -> Result<Done, CommandError> {
+    let Setup { guild, interaction, .. } = *setup;
+    // Two runs in one guild would both make what both miss.
+    let turn = cx.db.settings().begin_setup(guild, interaction, LEASE).await?;
+    let since = turn.ok_or_else(|| text("setup-running"))?;
+    let overdue = discord::Error::Deadline { route: "the setup of a guild".to_owned(), sent: true };
+    let outcome = timeout(MAKING, steps(cx, setup, since)).await.unwrap_or(Err(overdue.into()));
+    if let Err(error) = cx.db.settings().end_setup(guild, interaction, outcome.is_ok()).await {
+        tracing::warn!(
+            "the setup of guild {guild} keeps its turn until its lease ends: {:#}",
+            anyhow::Error::from(error)
+        );
+    }
     match outcome {
         Ok(done) => Ok(done),
         Err(Broken::Database(error)) => Err(error.into()),
         Err(Broken::Discord(error)) => match failure(&error) {
-            Failure::Forbidden => Err(missing_permissions(app_permissions).into()),
+            Failure::Forbidden => Err(missing_permissions(setup.app_permissions).into()),
             Failure::GuildFull => Err(text("setup-guild-full").into()),
             Failure::Later => {
                 tracing::warn!("the setup of guild {guild} broke off: {error}");
@@ -71,18 +97,14 @@ pub async fn set_up(
     }
 }
 
-async fn steps(
-    cx: &Context,
-    guild: Id<GuildMarker>,
-    channel: Id<ChannelMarker>,
-    preset: Preset,
-) -> Result<Done, Broken> {
-    // Read behind the lock: another run may just have stored its ids.
+async fn steps(cx: &Context, setup: &Setup, since: Id<InteractionMarker>) -> Result<Done, Broken> {
+    let Setup { guild, channel, preset, .. } = *setup;
+    // Read in our turn: another run may just have stored its ids.
     let settings = cx.db.settings().by_guild(guild).await?;
-    let there = rooms::There::ask(cx, guild).await?;
+    let there = rooms::There::ask(cx, guild, since).await?;
     let role = rooms::staff_role(cx, &settings, &there).await?;
-    let category = rooms::category(cx, &settings, &there, &role).await?;
-    let transcripts = rooms::transcripts(cx, &settings, &there, &role, &category).await?;
+    let category = rooms::category(cx, &settings, &there, role.id).await?;
+    let transcripts = rooms::transcripts(cx, &settings, &there, role.id, category.id).await?;
     let panel = panel::post(cx, guild, channel, preset).await?;
     Ok(Done { role, category, transcripts, panel, channel })
 }

@@ -1,7 +1,5 @@
 //! The staff role and the channels of a guild's tickets.
 
-use std::collections::HashSet;
-
 use model::GuildSettings;
 use serde::Deserialize;
 use twilight_model::{
@@ -13,14 +11,11 @@ use twilight_model::{
     http::permission_overwrite as outgoing,
     id::{
         Id,
-        marker::{ChannelMarker, GenericMarker, GuildMarker, RoleMarker},
+        marker::{ChannelMarker, GuildMarker, InteractionMarker, RoleMarker},
     },
 };
 
-use super::{
-    Broken,
-    made::{Origin, Thing},
-};
+use super::{Broken, made::Thing};
 use crate::{context::Context, text::text, tickets::channel};
 
 /// What the staff may do in the transcript channel: the notices there are the bot's alone.
@@ -28,44 +23,97 @@ const READER: Permissions = Permissions::VIEW_CHANNEL.union(Permissions::READ_ME
 
 /// What the guild has.
 pub(super) struct There {
-    roles: HashSet<Id<RoleMarker>>,
-    channels: HashSet<Id<ChannelMarker>>,
-}
-
-impl There {
-    pub(super) async fn ask(cx: &Context, guild: Id<GuildMarker>) -> Result<Self, Broken> {
-        let (roles_path, channels_path) = (format!("guilds/{guild}/roles"), format!("guilds/{guild}/channels"));
-        let (roles, channels) = tokio::try_join!(
-            cx.discord.get_json::<Vec<Listed>>(&roles_path),
-            cx.discord.get_json::<Vec<Listed>>(&channels_path),
-        )?;
-        Ok(There {
-            roles: roles.into_iter().map(|role| role.id.cast()).collect(),
-            channels: channels.into_iter().map(|channel| channel.id.cast()).collect(),
-        })
-    }
+    roles: Vec<Role>,
+    channels: Vec<Channel>,
+    /// The oldest setup that may have made what was not stored.
+    since: Id<InteractionMarker>,
 }
 
 #[derive(Deserialize)]
-struct Listed {
-    id: Id<GenericMarker>,
+struct Role {
+    id: Id<RoleMarker>,
+    name: String,
+    permissions: Permissions,
+    managed: bool,
+    mentionable: bool,
 }
 
-/// The role of the support staff. One that merely has the right name is not taken: its members were never asked.
+#[derive(Deserialize)]
+struct Channel {
+    id: Id<ChannelMarker>,
+    #[serde(rename = "type")]
+    kind: ChannelType,
+    name: Option<String>,
+    #[serde(default)]
+    permission_overwrites: Vec<PermissionOverwrite>,
+}
+
+impl There {
+    pub(super) async fn ask(
+        cx: &Context,
+        guild: Id<GuildMarker>,
+        since: Id<InteractionMarker>,
+    ) -> Result<Self, Broken> {
+        let (roles, channels) = (format!("guilds/{guild}/roles"), format!("guilds/{guild}/channels"));
+        let (roles, channels) = tokio::try_join!(cx.discord.get_json(&roles), cx.discord.get_json(&channels))?;
+        Ok(There { roles, channels, since })
+    }
+
+    fn channel(&self, stored: Option<Id<ChannelMarker>>) -> Option<&Channel> {
+        self.channels.iter().find(|channel| Some(channel.id) == stored)
+    }
+
+    /// The role that a run made and could not store. One that merely has the right name is not taken: its members
+    /// were never asked.
+    fn unstored_role(&self, name: &str) -> Option<&Role> {
+        let ours = |role: &&Role| {
+            self.is_young(role.id)
+                && role.name == name
+                && role.permissions.is_empty()
+                && !role.managed
+                && !role.mentionable
+        };
+        self.roles.iter().filter(ours).min_by_key(|role| role.id)
+    }
+
+    /// The channel that a run made and could not store: nobody else gives a channel these overwrites.
+    fn unstored_channel(&self, kind: ChannelType, name: &str, overwrites: &[PermissionOverwrite]) -> Option<&Channel> {
+        let ours = |channel: &&Channel| {
+            self.is_young(channel.id)
+                && channel.kind == kind
+                && channel.name.as_deref() == Some(name)
+                && overwrites.iter().all(|overwrite| channel.permission_overwrites.contains(overwrite))
+        };
+        self.channels.iter().filter(ours).min_by_key(|channel| channel.id)
+    }
+
+    /// Whether the setup that broke off may have made it: Discord counts all ids by time.
+    fn is_young<M>(&self, id: Id<M>) -> bool {
+        id.get() > self.since.get()
+    }
+}
+
+/// The role of the support staff.
 pub(super) async fn staff_role(
     cx: &Context,
     settings: &GuildSettings,
     there: &There,
 ) -> Result<Thing<RoleMarker>, Broken> {
-    if let Some(role) = settings.staff_role.filter(|role| there.roles.contains(role)) {
+    if let Some(role) = settings.staff_role.filter(|stored| there.roles.iter().any(|role| role.id == *stored)) {
         return Ok(Thing::reused(role));
     }
     let name = text("staff-role-name").to_string();
-    let discord = cx.discord.requests();
-    let request = discord.create_role(settings.guild).name(&name).permissions(Permissions::empty()).mentionable(false);
-    let role = cx.create(request).await?;
-    cx.db.settings().set_staff_role(settings.guild, Some(role)).await?;
-    Ok(Thing::made(role))
+    let role = match there.unstored_role(&name) {
+        Some(role) => Thing::reused(role.id),
+        None => {
+            let discord = cx.discord.requests();
+            let request =
+                discord.create_role(settings.guild).name(&name).permissions(Permissions::empty()).mentionable(false);
+            Thing::made(cx.create(request).await?)
+        }
+    };
+    cx.db.settings().set_staff_role(settings.guild, Some(role.id)).await?;
+    Ok(role)
 }
 
 /// The private category of tickets.
@@ -73,23 +121,28 @@ pub(super) async fn category(
     cx: &Context,
     settings: &GuildSettings,
     there: &There,
-    role: &Thing<RoleMarker>,
+    role: Id<RoleMarker>,
 ) -> Result<Thing<ChannelMarker>, Broken> {
-    if let Some(category) = settings.category.filter(|id| there.channels.contains(id)) {
+    if let Some(category) = there.channel(settings.category) {
         let_in(cx, category, role, channel::STAFF).await?;
-        return Ok(Thing::reused(category));
+        return Ok(Thing::reused(category.id));
     }
     let name = text("category-name").to_string();
-    let overwrites = private(cx, settings.guild, role.id, channel::STAFF);
-    let request = cx
-        .discord
-        .requests()
-        .create_guild_channel(settings.guild, &name)
-        .kind(ChannelType::GuildCategory)
-        .permission_overwrites(&overwrites);
-    let category = cx.create(request).await?;
-    cx.db.settings().set_category(settings.guild, Some(category)).await?;
-    Ok(Thing::made(category))
+    let overwrites = private(cx, settings.guild, role, channel::STAFF);
+    let category = match there.unstored_channel(ChannelType::GuildCategory, &name, &overwrites) {
+        Some(category) => Thing::reused(category.id),
+        None => {
+            let request = cx
+                .discord
+                .requests()
+                .create_guild_channel(settings.guild, &name)
+                .kind(ChannelType::GuildCategory)
+                .permission_overwrites(&overwrites);
+            Thing::made(cx.create(request).await?)
+        }
+    };
+    cx.db.settings().set_category(settings.guild, Some(category.id)).await?;
+    Ok(category)
 }
 
 /// The channel of notices and transcripts.
@@ -97,27 +150,32 @@ pub(super) async fn transcripts(
     cx: &Context,
     settings: &GuildSettings,
     there: &There,
-    role: &Thing<RoleMarker>,
-    category: &Thing<ChannelMarker>,
+    role: Id<RoleMarker>,
+    category: Id<ChannelMarker>,
 ) -> Result<Thing<ChannelMarker>, Broken> {
-    if let Some(channel) = settings.transcript_channel.filter(|id| there.channels.contains(id)) {
+    if let Some(channel) = there.channel(settings.transcript_channel) {
         let_in(cx, channel, role, READER).await?;
-        return Ok(Thing::reused(channel));
+        return Ok(Thing::reused(channel.id));
     }
     let name = text("transcript-channel-name").to_string();
     let topic = text("transcript-channel-topic").to_string();
-    let overwrites = private(cx, settings.guild, role.id, READER);
-    let request = cx
-        .discord
-        .requests()
-        .create_guild_channel(settings.guild, &name)
-        .kind(ChannelType::GuildText)
-        .parent_id(category.id)
-        .topic(&topic)
-        .permission_overwrites(&overwrites);
-    let channel = cx.create(request).await?;
-    cx.db.settings().set_transcript_channel(settings.guild, Some(channel)).await?;
-    Ok(Thing::made(channel))
+    let overwrites = private(cx, settings.guild, role, READER);
+    let channel = match there.unstored_channel(ChannelType::GuildText, &name, &overwrites) {
+        Some(channel) => Thing::reused(channel.id),
+        None => {
+            let request = cx
+                .discord
+                .requests()
+                .create_guild_channel(settings.guild, &name)
+                .kind(ChannelType::GuildText)
+                .parent_id(category)
+                .topic(&topic)
+                .permission_overwrites(&overwrites);
+            Thing::made(cx.create(request).await?)
+        }
+    };
+    cx.db.settings().set_transcript_channel(settings.guild, Some(channel.id)).await?;
+    Ok(channel)
 }
 
 fn private(
@@ -131,22 +189,23 @@ fn private(
     overwrites
 }
 
-/// Lets a new staff role into a channel that is older than the role.
-async fn let_in(
-    cx: &Context,
-    channel: Id<ChannelMarker>,
-    role: &Thing<RoleMarker>,
-    may: Permissions,
-) -> Result<(), Broken> {
-    if role.origin == Origin::Reused {
+/// Lets the staff into a channel that is older than their role, unless they see it already: then what an administrator
+/// has set for them stays. What the channel itself says decides, as the run that made the role may have broken off.
+async fn let_in(cx: &Context, channel: &Channel, role: Id<RoleMarker>, may: Permissions) -> Result<(), Broken> {
+    let sees = |overwrite: &PermissionOverwrite| {
+        overwrite.kind == PermissionOverwriteType::Role
+            && overwrite.id == role.cast()
+            && overwrite.allow.contains(Permissions::VIEW_CHANNEL)
+    };
+    if channel.permission_overwrites.iter().any(sees) {
         return Ok(());
     }
     let overwrite = outgoing::PermissionOverwrite {
-        id: role.id.cast(),
+        id: role.cast(),
         kind: outgoing::PermissionOverwriteType::Role,
         allow: Some(may),
         deny: Some(Permissions::empty()),
     };
-    let request = cx.discord.requests().update_channel_permission(channel, &overwrite);
+    let request = cx.discord.requests().update_channel_permission(channel.id, &overwrite);
     Ok(cx.send(request).await?)
 }

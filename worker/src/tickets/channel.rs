@@ -1,14 +1,15 @@
 //! The channel of a ticket: its name, its mark, and who sees it.
 
+use common::discord;
 use model::{GuildSettings, Ticket, TicketNumber};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
+use twilight_http::request::TryIntoRequest;
 use twilight_model::{
     channel::{
         ChannelType,
         permission_overwrite::{PermissionOverwrite, PermissionOverwriteType},
     },
     guild::Permissions,
-    http::permission_overwrite as outgoing,
     id::{
         Id,
         marker::{ChannelMarker, GenericMarker, GuildMarker, UserMarker},
@@ -16,7 +17,11 @@ use twilight_model::{
 };
 use uuid::Uuid;
 
-use crate::{context::Context, text::text};
+use crate::{
+    context::Context,
+    refused::{Failure, failure},
+    text::text,
+};
 
 /// What the opener may do in the own ticket.
 pub const OPENER: Permissions = Permissions::VIEW_CHANNEL
@@ -81,15 +86,19 @@ pub fn allow(kind: PermissionOverwriteType, id: Id<GenericMarker>, allow: Permis
     PermissionOverwrite { id, kind, allow, deny: Permissions::empty() }
 }
 
-/// The overwrite that shuts the opener out when the ticket is being closed.
+/// Who sees the channel of a ticket that is being closed: the staff read, and nobody but administrators writes.
 #[must_use]
-pub fn locked_out(opener: Id<UserMarker>) -> outgoing::PermissionOverwrite {
-    outgoing::PermissionOverwrite {
-        id: opener.cast(),
-        kind: outgoing::PermissionOverwriteType::Member,
-        allow: Some(Permissions::empty()),
-        deny: Some(Permissions::VIEW_CHANNEL | Permissions::SEND_MESSAGES),
+pub fn locked(settings: &GuildSettings, bot: Id<UserMarker>) -> Vec<PermissionOverwrite> {
+    let mut overwrites = hidden(settings.guild, bot);
+    if let Some(role) = settings.staff_role {
+        overwrites.push(PermissionOverwrite {
+            id: role.cast(),
+            kind: PermissionOverwriteType::Role,
+            allow: Permissions::VIEW_CHANNEL | Permissions::READ_MESSAGE_HISTORY,
+            deny: Permissions::SEND_MESSAGES,
+        });
     }
+    overwrites
 }
 
 /// Makes the channel of a ticket.
@@ -101,7 +110,7 @@ pub async fn create(
     cx: &Context,
     settings: &GuildSettings,
     ticket: &Ticket,
-) -> Result<Id<ChannelMarker>, common::discord::Error> {
+) -> Result<Id<ChannelMarker>, discord::Error> {
     let name = name(ticket.key.number);
     let topic = topic(ticket);
     let overwrites = overwrites(settings, ticket.opener, cx.bot_user());
@@ -123,23 +132,61 @@ pub async fn create(
 /// # Errors
 ///
 /// As Discord refuses.
-pub async fn find_made(cx: &Context, ticket: &Ticket) -> Result<Vec<Id<ChannelMarker>>, common::discord::Error> {
-    let path = format!("guilds/{}/channels", ticket.key.guild);
-    let channels: Vec<Listed> = cx.discord.get_json(&path).await?;
-    let mark = mark(ticket.nonce);
-    let mut made: Vec<_> = channels
+pub async fn find_made(cx: &Context, ticket: &Ticket) -> Result<Vec<Id<ChannelMarker>>, discord::Error> {
+    let mut made: Vec<_> = list(cx, ticket.key.guild)
+        .await?
         .into_iter()
-        .filter(|channel| channel.topic.as_deref().is_some_and(|topic| topic.ends_with(&mark)))
+        .filter(|channel| channel.mark() == Some(ticket.nonce))
         .map(|channel| channel.id)
         .collect();
     made.sort_unstable();
     Ok(made)
 }
 
-#[derive(Deserialize)]
-struct Listed {
-    id: Id<ChannelMarker>,
+/// The guild's channels.
+///
+/// # Errors
+///
+/// As Discord refuses.
+pub async fn list(cx: &Context, guild: Id<GuildMarker>) -> Result<Vec<Listed>, discord::Error> {
+    cx.discord.get_json(&format!("guilds/{guild}/channels")).await
+}
+
+/// A channel as Discord lists it: what we read of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listed {
+    /// Its id.
+    pub id: Id<ChannelMarker>,
+    /// Its guild; the list of a guild's channels may leave it out.
+    pub guild_id: Option<Id<GuildMarker>>,
     topic: Option<String>,
+}
+
+impl Listed {
+    /// The mark at the end of its topic: of which ticket it says that it is.
+    #[must_use]
+    pub fn mark(&self) -> Option<Uuid> {
+        let (_, mark) = self.topic.as_deref()?.strip_suffix(']')?.rsplit_once('[')?;
+        if mark.len() == 32 { Uuid::try_parse(mark).ok() } else { None }
+    }
+}
+
+/// Whether Discord says that there is no such channel. Without an answer it may be there.
+pub async fn is_gone(cx: &Context, channel: Id<ChannelMarker>) -> bool {
+    let found: Result<IgnoredAny, _> = cx.discord.get_json(&format!("channels/{channel}")).await;
+    found.is_err_and(|error| failure(&error) == Failure::Gone)
+}
+
+/// Deletes a channel; the reason stands in the guild's audit log.
+///
+/// # Errors
+///
+/// As Discord refuses.
+pub async fn delete(cx: &Context, channel: Id<ChannelMarker>, reason: &str) -> Result<(), discord::Error> {
+    let discord = cx.discord.with_reason(reason);
+    let request = discord.requests().delete_channel(channel).try_into_request();
+    // The channel that Discord answers with is nothing to us, so it cannot fail us.
+    discord.raw(request.map_err(|error| discord::Error::Request(error.into()))?).await.map(drop)
 }
 
 #[cfg(test)]
@@ -185,9 +232,25 @@ mod tests {
     }
 
     #[test]
-    fn locking_takes_away_all_that_was_given() {
-        let locked = locked_out(Id::new(7));
-        assert_eq!(locked.allow, Some(Permissions::empty()));
-        assert!(locked.deny.is_some_and(|deny| deny.contains(Permissions::VIEW_CHANNEL)));
+    fn locking_leaves_the_staff_as_readers_and_nobody_as_a_writer() {
+        let settings = GuildSettings { staff_role: Some(Id::new(8)), ..GuildSettings::unset(Id::new(5)) };
+        let locked = locked(&settings, Id::new(1));
+        let staff = locked.iter().find(|overwrite| overwrite.id == Id::<GenericMarker>::new(8)).unwrap();
+        assert!(staff.allow.contains(Permissions::VIEW_CHANNEL));
+        assert!(staff.deny.contains(Permissions::SEND_MESSAGES));
+        let others = locked.iter().filter(|overwrite| overwrite.id != Id::<GenericMarker>::new(1));
+        assert!(others.clone().all(|overwrite| !overwrite.allow.contains(Permissions::SEND_MESSAGES)));
+        assert_eq!(others.count(), 2, "the opener has no overwrite any more");
+    }
+
+    #[test]
+    fn a_mark_is_read_back_from_the_topic_and_nothing_else_is_taken_for_one() {
+        let ticket = testing::ticket();
+        let of = |topic: Option<String>| Listed { id: Id::new(6), guild_id: None, topic }.mark();
+        assert_eq!(of(Some(topic(&ticket))), Some(ticket.nonce));
+        for other in ["", "[]", "ask [here]", "0000000000001234]", &format!("{} ", mark(ticket.nonce))] {
+            assert_eq!(of(Some(other.to_owned())), None, "{other}");
+        }
+        assert_eq!(of(None), None);
     }
 }

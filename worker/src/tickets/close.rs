@@ -1,4 +1,4 @@
-//! Closing a ticket, step by step: opener shut out → messages swept → transcript posted → channel deleted → closed.
+//! Closing a ticket, step by step: channel locked → messages swept → transcript posted → channel deleted → closed.
 //!
 //! Each step that is done is noted in the row, and the note renews the lease. A step may run twice, never half: after a
 //! crash the [reconciler](super::reconcile) goes on behind the last note.
@@ -6,17 +6,17 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use common::discord;
 use database::CloseOutcome;
-use model::{CloseStep, Level, Ticket, TicketState};
-use serde::Deserialize;
+use model::{CloseStep, Level, Ticket, TicketEvent, TicketState};
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 use twilight_model::{
     channel::message::AllowedMentions,
-    http::attachment::Attachment,
     id::{
         Id,
-        marker::{ChannelMarker, MessageMarker, UserMarker},
+        marker::{ChannelMarker, MessageMarker},
     },
 };
 
@@ -26,24 +26,25 @@ use crate::{
     error::{CommandError, missing_permissions},
     limits::{REASON, cut},
     refused::{Failure, failure},
-    text::text,
-    tickets::{capture::Incoming, channel, transcript},
+    text::{Text, text},
+    tickets::{
+        archive, channel, snowflake,
+        sweep::{self, PAGE, Swept},
+    },
 };
 
 /// For how long one process alone does the next step.
 pub const LEASE: Duration = Duration::from_secs(60);
 
-/// After how long a closing that Discord forbids is tried again: each try counts as an invalid request.
-const FORBIDDEN_LEASE: Duration = Duration::from_secs(10 * 60);
+/// After how long a closing that Discord refuses is tried again, the longer the older it is: each try counts as an
+/// invalid request.
+const PAUSES: (time::Duration, time::Duration) = (time::Duration::minutes(10), time::Duration::hours(6));
+
+/// After how long a closing does without what Discord refuses.
+const GIVE_UP: time::Duration = time::Duration::days(1);
 
 /// How long the channel stays at least, so that "Closing ticket…" still finds it.
 const FAREWELL: Duration = Duration::from_millis(500);
-
-/// Discord's most messages per page.
-const PAGE: usize = 100;
-
-/// A bot may upload 10 MiB to a guild without boosts; the rest of the message needs room too.
-const LARGEST_FILE: usize = 9 * 1024 * 1024;
 
 /// Whether somebody may close this ticket: its opener and the staff.
 ///
@@ -104,8 +105,11 @@ pub async fn close_deleted(cx: &Context, ticket: &Ticket) -> Result<bool, databa
         return Ok(false);
     };
     info!(ticket.id = %ticket.key, "the channel of ticket {} was deleted", ticket.key);
-    let closing = Closing { channel_gone: true, ..Closing::begun(ticket) };
-    in_background(cx, closing);
+    // Nobody can write there any more: the slot is free now and not when the background comes to it.
+    let locked = cx.db.tickets().set_close_step(ticket.key, CloseStep::Begun, CloseStep::Locked, LEASE).await?;
+    if let Some(ticket) = locked {
+        in_background(cx, Closing { channel_gone: true, ..Closing::begun(ticket) });
+    }
     Ok(true)
 }
 
@@ -135,13 +139,15 @@ pub struct Closing {
     resumed: bool,
     /// Whether the channel is known to be gone.
     channel_gone: bool,
+    /// The newest message that the transcript has, where this process has posted it, or swept the channel for it.
+    newest: Option<Id<MessageMarker>>,
     /// When this process began or resumed it.
     since: Instant,
 }
 
 impl Closing {
     fn begun(ticket: Ticket) -> Self {
-        Closing { ticket, resumed: false, channel_gone: false, since: Instant::now() }
+        Closing { ticket, resumed: false, channel_gone: false, newest: None, since: Instant::now() }
     }
 
     /// A closing that another process left.
@@ -151,30 +157,25 @@ impl Closing {
     }
 }
 
+/// What a step came to.
+enum Outcome {
+    Done,
+    /// Another process has the closing.
+    Lost,
+    /// Discord refuses it.
+    Refused(discord::Error),
+}
+
 /// Does the steps that are left. `false` when another process has taken the closing over.
 async fn drive(cx: &Context, mut closing: Closing) -> anyhow::Result<bool> {
     loop {
         let id = closing.ticket.key;
         let done = closing.ticket.close_step.context("a closing has a step")?;
-        let next = match done {
-            CloseStep::Begun => {
-                lock(cx, &mut closing).await.context("shut the opener out")?;
-                CloseStep::Locked
-            }
-            CloseStep::Locked => {
-                if !sweep(cx, &mut closing).await.context("sweep the messages")? {
-                    return Ok(false);
-                }
-                CloseStep::Swept
-            }
-            CloseStep::Swept => {
-                archive(cx, &closing).await.context("post the transcript")?;
-                CloseStep::Archived
-            }
-            CloseStep::Archived => {
-                remove(cx, &closing).await.context("delete the channel")?;
-                CloseStep::Removed
-            }
+        let (next, attempt, outcome) = match done {
+            CloseStep::Begun => (CloseStep::Locked, "shut the opener out", lock(cx, &mut closing).await),
+            CloseStep::Locked => (CloseStep::Swept, "sweep the messages", sweep(cx, &mut closing).await),
+            CloseStep::Swept => (CloseStep::Archived, "post the transcript", archive(cx, &mut closing).await),
+            CloseStep::Archived => (CloseStep::Removed, "delete the channel", remove(cx, &mut closing).await),
             CloseStep::Removed => {
                 let closed = cx.db.tickets().set_closed(id).await?;
                 if closed.is_some() {
@@ -184,6 +185,18 @@ async fn drive(cx: &Context, mut closing: Closing) -> anyhow::Result<bool> {
                 return Ok(closed.is_some());
             }
         };
+        match outcome.context(attempt)? {
+            Outcome::Done => {}
+            Outcome::Lost => return Ok(false),
+            Outcome::Refused(error) if failure(&error).is_undecided() => {
+                return Err(error).context(attempt);
+            }
+            Outcome::Refused(error) => {
+                if held_up(cx, &closing, done, &error).await? {
+                    return Err(error).context(attempt);
+                }
+            }
+        }
         match cx.db.tickets().set_close_step(id, done, next, LEASE).await? {
             Some(ticket) => closing.ticket = ticket,
             None => return Ok(false),
@@ -195,180 +208,169 @@ fn channel_of(closing: &Closing) -> anyhow::Result<Id<ChannelMarker>> {
     closing.ticket.channel.context("a closing ticket has a channel")
 }
 
-async fn lock(cx: &Context, closing: &mut Closing) -> anyhow::Result<()> {
+/// Shuts out whoever could write, in one request: what is written behind the sweep's back is in no transcript. An opener
+/// who cannot be shut out stops nothing: before the channel is deleted it is looked at once more.
+async fn lock(cx: &Context, closing: &mut Closing) -> anyhow::Result<Outcome> {
     if closing.channel_gone {
-        return Ok(());
-    }
-    let channel = channel_of(closing)?;
-    let overwrite = channel::locked_out(closing.ticket.opener);
-    let request = cx.discord.requests().update_channel_permission(channel, &overwrite);
-    if let Err(error) = cx.send(request).await {
-        let id = closing.ticket.key;
-        match failure(&error) {
-            Failure::Gone => closing.channel_gone = true,
-            Failure::Later => return Err(error.into()),
-            _ => warn!(ticket.id = %id, "the opener of ticket {id} can still write: {error}"),
-        }
-    }
-    Ok(())
-}
-
-/// Reads all messages of the channel, newest first, and completes what was captured. `false` when the lease is lost.
-async fn sweep(cx: &Context, closing: &mut Closing) -> anyhow::Result<bool> {
-    if closing.channel_gone {
-        return Ok(true);
+        return Ok(Outcome::Done);
     }
     let (id, channel) = (closing.ticket.key, channel_of(closing)?);
-    let mut found: Vec<Id<MessageMarker>> = Vec::new();
+    let mut settings = cx.db.settings().by_guild(id.guild).await?;
     loop {
-        let path = match found.last() {
-            None => format!("channels/{channel}/messages?limit={PAGE}"),
-            Some(oldest) => format!("channels/{channel}/messages?limit={PAGE}&before={oldest}"),
+        let overwrites = channel::locked(&settings, cx.bot_user());
+        let request = cx.discord.requests().update_channel(channel).permission_overwrites(&overwrites);
+        let Err(error) = cx.send(request).await else {
+            return Ok(Outcome::Done);
         };
-        let page: Vec<Incoming> = match cx.discord.get_json(&path).await {
-            Ok(page) => page,
-            Err(error) => match failure(&error) {
-                Failure::Later => return Err(error.into()),
-                Failure::Gone => {
-                    closing.channel_gone = true;
-                    return Ok(true);
-                }
-                _ => {
-                    warn!(ticket.id = %id, "the transcript of ticket {id} has only what was captured: {error}");
-                    return Ok(true);
-                }
-            },
-        };
-        let whole = page.len() == PAGE;
-        let page: Vec<_> = page.into_iter().map(|message| message.captured(id.guild)).collect();
-        found.extend(page.iter().map(|message| message.id));
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        cx.db.messages().upsert_swept(id, &page).await?;
-        if !whole {
-            break;
-        }
-        match cx.db.tickets().extend_lease(&closing.ticket, LEASE).await? {
-            Some(ticket) => closing.ticket = ticket,
-            None => return Ok(false),
-        }
-    }
-    cx.db.messages().mark_missing(id, &found, cx.clock.now()).await?;
-    Ok(true)
-}
-
-/// Posts notice and transcript, once. Where the channel for them is gone or forbidden, the ticket is closed all the same:
-/// its messages stay in the database.
-async fn archive(cx: &Context, closing: &Closing) -> anyhow::Result<()> {
-    let ticket = &closing.ticket;
-    let id = ticket.key;
-    let settings = cx.db.settings().by_guild(id.guild).await?;
-    let Some(channel) = settings.transcript_channel else {
-        info!(ticket.id = %id, "ticket {id} has no transcript channel");
-        return Ok(());
-    };
-    let posted = async {
-        if closing.resumed && is_posted(cx, ticket, channel).await? {
-            return Ok(());
-        }
-        post(cx, ticket, channel).await
-    };
-    match posted.await {
-        Ok(()) => Ok(()),
-        Err(Unposted::Database(error)) => Err(error.into()),
-        Err(Unposted::Discord(error)) if failure(&error) == Failure::Later => Err(error.into()),
-        Err(Unposted::Discord(error)) => {
-            warn!(ticket.id = %id, "ticket {id} is closed without its transcript being posted: {error}");
-            Ok(())
+        match failure(&error) {
+            Failure::Overwrite if settings.staff_role.take().is_some() => {}
+            Failure::Gone => {
+                closing.channel_gone = true;
+                return Ok(Outcome::Done);
+            }
+            undecided if undecided.is_undecided() => return Ok(Outcome::Refused(error)),
+            _ => {
+                warn!(ticket.id = %id, "the opener of ticket {id} can still write: {error}");
+                return Ok(Outcome::Done);
+            }
         }
     }
 }
 
-enum Unposted {
-    Discord(common::discord::Error),
-    Database(database::Error),
-}
-
-async fn post(cx: &Context, ticket: &Ticket, channel: Id<ChannelMarker>) -> Result<(), Unposted> {
-    let messages = cx.db.messages().list(ticket.key).await.map_err(Unposted::Database)?;
-    let now = cx.clock.now();
-    let embeds = [transcript::notice(ticket, messages.len(), now)];
-    let file = transcript::render(ticket, &messages, now).into_bytes();
-    let fits = file.len() <= LARGEST_FILE;
-    let files = [Attachment::from_bytes(transcript::file_name(ticket), file, 1)];
-    let too_large = text("notice-too-large").to_string();
-    let mentions = AllowedMentions::default();
-    let request = cx.discord.requests().create_message(channel).embeds(&embeds).allowed_mentions(Some(&mentions));
-    let request = if fits { request.attachments(&files) } else { request.content(&too_large) };
-    cx.send(request).await.map_err(Unposted::Discord)
-}
-
-/// Whether the notice is among the channel's latest messages already.
-async fn is_posted(cx: &Context, ticket: &Ticket, channel: Id<ChannelMarker>) -> Result<bool, Unposted> {
-    #[derive(Deserialize)]
-    struct Found {
-        author: Author,
-        #[serde(default)]
-        embeds: Vec<FoundEmbed>,
-    }
-    #[derive(Deserialize)]
-    struct Author {
-        id: Id<UserMarker>,
-    }
-    #[derive(Deserialize)]
-    struct FoundEmbed {
-        footer: Option<Footer>,
-    }
-    #[derive(Deserialize)]
-    struct Footer {
-        text: String,
-    }
-
-    let path = format!("channels/{channel}/messages?limit={PAGE}");
-    let messages: Vec<Found> = cx.discord.get_json(&path).await.map_err(Unposted::Discord)?;
-    let footer = transcript::footer(ticket);
-    Ok(messages
-        .iter()
-        .filter(|message| message.author.id == cx.bot_user())
-        .flat_map(|message| &message.embeds)
-        .filter_map(|embed| embed.footer.as_ref())
-        .any(|found| found.text == footer))
-}
-
-async fn remove(cx: &Context, closing: &Closing) -> anyhow::Result<()> {
+async fn sweep(cx: &Context, closing: &mut Closing) -> anyhow::Result<Outcome> {
     if closing.channel_gone {
-        return Ok(());
+        return Ok(Outcome::Done);
+    }
+    let channel = channel_of(closing)?;
+    Ok(match sweep::whole(cx, &mut closing.ticket, channel).await? {
+        Swept::Whole(newest) => {
+            // An empty channel is searched from its beginning: every message has an id above the channel's own.
+            closing.newest = newest.or(Some(channel.cast()));
+            Outcome::Done
+        }
+        Swept::Lost => Outcome::Lost,
+        Swept::Refused(error) if failure(&error) == Failure::Gone => {
+            closing.channel_gone = true;
+            Outcome::Done
+        }
+        Swept::Refused(error) => Outcome::Refused(error),
+    })
+}
+
+async fn archive(cx: &Context, closing: &mut Closing) -> anyhow::Result<Outcome> {
+    let since = if closing.resumed { Some(History::read(cx, &closing.ticket).await?.begun_at) } else { None };
+    let newest = archive::post(cx, &closing.ticket, since).await?;
+    closing.newest = newest.or(closing.newest);
+    Ok(Outcome::Done)
+}
+
+async fn remove(cx: &Context, closing: &mut Closing) -> anyhow::Result<Outcome> {
+    if closing.channel_gone {
+        return Ok(Outcome::Done);
     }
     sleep_until(closing.since + FAREWELL).await;
     let (id, channel) = (closing.ticket.key, channel_of(closing)?);
-    let reason = format!("ticket {} was closed", id.number);
-    let discord = cx.discord.with_reason(&reason);
-    let deletion = discord.requests().delete_channel(channel);
-    let error = match discord.call(deletion).await {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
+    let removed = match look_again(cx, closing, channel).await? {
+        Ok(()) => channel::delete(cx, channel, &format!("ticket {} was closed", id.number)).await,
+        Err(error) => Err(error),
     };
-    match failure(&error) {
-        Failure::Gone => return Ok(()),
-        Failure::Forbidden => {
-            error!(ticket.id = %id, "ticket {id} cannot be closed, its channel may not be deleted: {error}");
-            if !closing.resumed {
-                tell_staff(cx, channel).await;
-            }
-            cx.db.tickets().extend_lease(&closing.ticket, FORBIDDEN_LEASE).await?;
-        }
-        _ => {}
-    }
-    Err(error.into())
+    Ok(match removed {
+        Err(error) if failure(&error) != Failure::Gone => Outcome::Refused(error),
+        _ => Outcome::Done,
+    })
 }
 
-/// Says in the channel why it is still there.
-async fn tell_staff(cx: &Context, channel: Id<ChannelMarker>) {
-    let why = missing_permissions(None);
-    let content = text("close-forbidden").with("why", why).to_string();
+/// Keeps what was written behind the sweep: administrators and other bots write where nobody else can.
+async fn look_again(
+    cx: &Context,
+    closing: &Closing,
+    channel: Id<ChannelMarker>,
+) -> anyhow::Result<Result<(), discord::Error>> {
+    let ticket = &closing.ticket;
+    let mut newest = match closing.newest {
+        Some(newest) => newest,
+        None => snowflake::first_id(History::read(cx, ticket).await?.swept_at),
+    };
+    let mut late = Vec::new();
+    loop {
+        let page = match sweep::page(cx, ticket, channel, &format!("&after={newest}")).await {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(error)),
+        };
+        cx.db.messages().upsert_swept(ticket.key, &page.messages).await?;
+        late.extend(page.messages.into_iter().filter(|message| message.author != cx.bot_user()));
+        match page.ids.iter().max() {
+            Some(last) if page.ids.len() == PAGE => newest = *last,
+            _ => break,
+        }
+    }
+    if !late.is_empty() {
+        late.sort_unstable_by_key(|message| message.id);
+        let settings = cx.db.settings().by_guild(ticket.key.guild).await?;
+        archive::post_late(cx, &settings, ticket, &late).await?;
+    }
+    Ok(Ok(()))
+}
+
+/// What a closing's log says.
+struct History {
+    begun_at: OffsetDateTime,
+    swept_at: OffsetDateTime,
+    held_up: bool,
+}
+
+impl History {
+    async fn read(cx: &Context, ticket: &Ticket) -> Result<History, database::Error> {
+        let (mut begun_at, mut swept_at, mut held_up) = (ticket.opened_at, None, false);
+        for recorded in cx.db.events().list(ticket.key).await? {
+            match recorded.event {
+                TicketEvent::CloseBegun { .. } => begun_at = recorded.at,
+                TicketEvent::CloseStepDone { step } if step <= CloseStep::Swept => swept_at = Some(recorded.at),
+                TicketEvent::CloseHeldUp { .. } => held_up = true,
+                _ => {}
+            }
+        }
+        Ok(History { begun_at, swept_at: swept_at.unwrap_or(begun_at), held_up })
+    }
+}
+
+/// Whether the closing waits for what Discord refuses: for a day, told once in the channel. After that it does without.
+async fn held_up(cx: &Context, closing: &Closing, done: CloseStep, error: &discord::Error) -> anyhow::Result<bool> {
+    let (ticket, channel) = (&closing.ticket, channel_of(closing)?);
+    let id = ticket.key;
+    let history = History::read(cx, ticket).await?;
+    let age = cx.clock.now() - history.begun_at;
+    let removes = done == CloseStep::Archived;
+    if age >= GIVE_UP {
+        error!(ticket.id = %id, "the closing of ticket {id} does without what discord refuses behind {done}: {error}");
+        if removes {
+            let settings = cx.db.settings().by_guild(id.guild).await?;
+            let content =
+                text("close-given-up").with("number", id.number).with("channel", format_args!("<#{channel}>"));
+            if let Some(transcripts) = settings.transcript_channel {
+                say(cx, transcripts, &content).await;
+            }
+        }
+        return Ok(false);
+    }
+    let pause = age.clamp(PAUSES.0, PAUSES.1).unsigned_abs();
+    if history.held_up {
+        cx.db.tickets().extend_lease(ticket, pause).await?;
+    } else if cx.db.tickets().hold_up_closing(ticket, &error.to_string(), pause).await?.is_some() {
+        error!(ticket.id = %id, "the closing of ticket {id} is held up behind {done}: {error}");
+        let what = if removes { text("close-held-up-delete") } else { text("close-held-up-read") };
+        say(cx, channel, &text("close-held-up").with("what", what).with("why", missing_permissions(None))).await;
+    }
+    Ok(true)
+}
+
+/// Says something to the staff, if that can be said.
+async fn say(cx: &Context, channel: Id<ChannelMarker>, content: &Text) {
+    let content = content.to_string();
     let mentions = AllowedMentions::default();
     let request = cx.discord.requests().create_message(channel).content(&content).allowed_mentions(Some(&mentions));
     if let Err(error) = cx.send(request).await {
-        warn!("the staff was not told about channel {channel}: {error}");
+        warn!("the staff was not told in channel {channel}: {error}");
     }
 }
 

@@ -1,9 +1,10 @@
 //! Opening a ticket: a slot in the database, a channel, a welcome, in this order.
 //!
-//! The row is `opening` until the welcome stands. Whatever breaks in between, the [reconciler](super::reconcile) finds the
-//! row when its lease ends, and the channel by the mark in its topic, and goes on from there.
+//! The row is `opening` until the welcome stands, and knows the channel as soon as Discord has told it. Whatever breaks in
+//! between, the [reconciler](super::reconcile) finds the row when its lease ends, a channel that the row does not know by
+//! the mark in its topic, and goes on from there.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use common::discord;
 use database::{NewTicket, OpenOutcome};
@@ -29,7 +30,7 @@ use crate::{
     refused::{Failure, failure},
     reply::{Reply, button, row},
     text::{Text, text},
-    tickets::channel,
+    tickets::{channel, vanished},
 };
 
 /// For how long one process alone makes the channel; longer than [`MAKING`].
@@ -40,6 +41,10 @@ const MAKING: Duration = Duration::from_secs(30);
 
 /// For how long the same click, delivered twice, waits for what the first one makes.
 const WAITING: Duration = Duration::from_secs(20);
+
+/// How long after an unclear answer the channel is looked for: Discord's edge answers 502 while what is behind it may
+/// still be making the channel.
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -118,38 +123,61 @@ impl Cause {
 ///
 /// Refused at the limit, where Discord forbids it, and where it is not finished yet.
 pub async fn open(cx: &Context, settings: &GuildSettings, opening: &Opening) -> Result<Ticket, CommandError> {
+    let subject = opening.subject.as_deref().map(|subject| cut(subject.trim(), SUBJECT));
     let new = NewTicket {
         guild: opening.guild,
         bot: cx.bot,
         panel: opening.panel,
         opener: opening.opener,
+        subject: subject.filter(|subject| !subject.is_empty()).map(str::to_owned),
         interaction: opening.interaction,
         limit: settings.ticket_limit,
         lease: LEASE,
     };
-    let ticket = match cx.db.tickets().begin_opening(&new).await {
+    let ticket = match begin(cx, &new).await {
         Ok(OpenOutcome::Begun(ticket)) => ticket,
         Ok(OpenOutcome::Existing(ticket)) => return settled(cx, ticket, opening).await,
         Ok(OpenOutcome::LimitReached { open }) => return Err(limit_reached(&open).into()),
         Err(database::Error::NoPanel { .. }) => return Err(text("refused-panel-gone").into()),
         Err(error) => return Err(error.into()),
     };
-    let subject = opening.subject.as_deref();
-    match make(cx, settings, &ticket, subject, None).await {
-        Ok(ticket) => Ok(ticket),
-        Err(Unfinished::Abandoned(cause)) => Err(cause.text(opening.app_permissions).into()),
+    let error = match make(cx, settings, &ticket).await {
+        Ok(ticket) => return Ok(ticket),
+        Err(Unfinished::Abandoned(cause)) => return Err(cause.text(opening.app_permissions).into()),
         Err(Unfinished::PutOff(error)) => {
-            // Discord has answered, so nothing is under way any more that a look for the channel could miss.
-            if error.status().is_some() && cx.db.tickets().release_lease(&ticket).await? {
-                cx.wake.notify_one();
+            // Discord has answered: there is nothing more to wait for than what its answer left unclear.
+            if error.status().is_some() && error.is_unclear() {
+                let id = ticket.key;
+                if let Err(error) = cx.db.tickets().extend_lease(&ticket, SETTLING).await {
+                    warn!(ticket.id = %id, "the lease of ticket {id} stays long: {error}");
+                }
             }
-            let ticket = ticket.key;
-            let error = anyhow::Error::from(error);
-            warn!(ticket.id = %ticket, "the opening of ticket {ticket} is put off: {error:#}");
-            Err(text("open-put-off").into())
+            anyhow::Error::from(error)
         }
-        Err(Unfinished::Database(error)) => Err(error.into()),
+        Err(Unfinished::Database(error)) => anyhow::Error::from(error),
+    };
+    let id = ticket.key;
+    warn!(ticket.id = %id, "the opening of ticket {id} is put off: {error:#}");
+    Err(text("open-put-off").into())
+}
+
+/// Takes the slot. At the limit, the tickets that hold the slots are held against Discord once: a channel whose deletion
+/// nobody told us must not shut its opener out for ever.
+async fn begin(cx: &Context, new: &NewTicket) -> Result<OpenOutcome, database::Error> {
+    let outcome = cx.db.tickets().begin_opening(new).await?;
+    let OpenOutcome::LimitReached { open } = &outcome else {
+        return Ok(outcome);
+    };
+    match channel::list(cx, new.guild).await {
+        Ok(listed) => {
+            let listed: HashSet<_> = listed.into_iter().map(|channel| channel.id).collect();
+            if vanished::close_all(cx, open, &listed).await? > 0 {
+                return cx.db.tickets().begin_opening(new).await;
+            }
+        }
+        Err(error) => warn!("the channels of guild {} are not looked at: {error}", new.guild),
     }
+    Ok(outcome)
 }
 
 /// The answer to whoever opened a ticket.
@@ -166,71 +194,121 @@ pub fn reply(ticket: &Ticket) -> Result<Reply, CommandError> {
     }
 }
 
-/// Makes what an `opening` ticket still lacks: the channel, unless `made` already, and the welcome.
+/// Makes what an `opening` ticket still lacks: the channel and the welcome.
 ///
 /// # Errors
 ///
 /// [`Unfinished`].
-pub async fn make(
-    cx: &Context,
-    settings: &GuildSettings,
-    ticket: &Ticket,
-    subject: Option<&str>,
-    made: Option<Id<ChannelMarker>>,
-) -> Result<Ticket, Unfinished> {
+pub async fn make(cx: &Context, settings: &GuildSettings, ticket: &Ticket) -> Result<Ticket, Unfinished> {
     let making = async {
-        let channel = match made {
+        let channel = match ticket.channel {
             Some(channel) => channel,
-            None => create_channel(cx, settings, ticket).await?,
+            None => {
+                let made = create_channel(cx, settings, ticket).await?;
+                let noted = note_channel(cx, ticket, made).await?;
+                let (TicketState::Opening, Some(channel)) = (noted.state, noted.channel) else {
+                    return Ok(Err(noted));
+                };
+                channel
+            }
         };
-        let known = match made {
-            Some(channel) => find_welcome(cx, ticket, channel).await?,
-            None => None,
-        };
-        let welcome = match known {
+        let standing = if ticket.channel.is_some() { find_welcome(cx, ticket, channel).await? } else { None };
+        let welcome = match standing {
             Some(welcome) => Some(welcome),
-            None => send_welcome(cx, ticket, channel, subject).await?,
+            None => send_welcome(cx, ticket, channel).await?,
         };
-        Ok((channel, welcome))
+        Ok(Ok(welcome))
     };
     let overdue = discord::Error::Deadline { route: "the opening of a ticket".to_owned(), sent: true };
     let outcome = timeout(MAKING, making).await.unwrap_or(Err(Stuck::Later(overdue)));
-    let (channel, welcome) = match outcome {
-        Ok(made) => made,
+    let outcome = match outcome {
+        Ok(Ok(welcome)) => cx.db.tickets().set_open(ticket.key, welcome).await,
+        Ok(Err(settled)) => return as_settled(settled),
         Err(Stuck::Later(error)) => return Err(Unfinished::PutOff(error)),
+        Err(Stuck::Database(error)) => return Err(Unfinished::Database(error)),
         Err(Stuck::Never(cause, error)) => {
             let (id, error) = (ticket.key, anyhow::Error::from(error));
             warn!(ticket.id = %id, "ticket {id} cannot be opened ({}): {error:#}", cause.as_str());
-            cx.db.tickets().set_abandoned(id, cause.as_str()).await?;
-            return Err(Unfinished::Abandoned(cause));
+            return abandon(cx, ticket, cause).await;
         }
     };
-    match cx.db.tickets().set_open(ticket.key, channel, welcome).await {
+    match outcome {
         Ok(ticket) => {
             cx.metrics.opened.inc();
             info!(ticket.id = %ticket.key, "opened ticket {}", ticket.key);
             Ok(ticket)
         }
-        Err(error @ database::Error::State { .. }) => {
-            give_back(cx, ticket, channel).await;
-            match cx.db.tickets().by_number(ticket.key).await? {
-                Some(found) if found.state != TicketState::Abandoned => Ok(found),
-                _ => Err(error.into()),
-            }
-        }
+        // Abandoned or closed meanwhile: its channel was deleted.
+        Err(error @ database::Error::State { .. }) => match cx.db.tickets().by_number(ticket.key).await? {
+            Some(found) if found.state != TicketState::Opening => as_settled(found),
+            _ => Err(error.into()),
+        },
         Err(error) => Err(error.into()),
     }
 }
 
-/// A Discord call that did not go well.
+/// Gives an opening up, and its channel back.
+///
+/// # Errors
+///
+/// [`Unfinished::Abandoned`], unless another process has finished the opening; [`Unfinished::Database`].
+pub async fn abandon(cx: &Context, ticket: &Ticket, cause: Cause) -> Result<Ticket, Unfinished> {
+    match cx.db.tickets().set_abandoned(ticket.key, cause.as_str()).await {
+        Ok(abandoned) => {
+            if let Some(channel) = abandoned.channel.filter(|_| cause != Cause::ChannelDeleted) {
+                give_back(cx, ticket, channel).await;
+            }
+            Err(Unfinished::Abandoned(cause))
+        }
+        Err(error @ database::Error::State { .. }) => match cx.db.tickets().by_number(ticket.key).await? {
+            Some(found) => as_settled(found),
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A ticket that another process brought to its end, or beyond.
+fn as_settled(found: Ticket) -> Result<Ticket, Unfinished> {
+    match found.state {
+        TicketState::Abandoned => Err(Unfinished::Abandoned(Cause::ChannelDeleted)),
+        _ => Ok(found),
+    }
+}
+
+/// Notes a channel that was made for a ticket. Where the ticket has another one or needs none, this one is given back.
+///
+/// # Errors
+///
+/// As the database fails.
+pub async fn note_channel(
+    cx: &Context,
+    ticket: &Ticket,
+    channel: Id<ChannelMarker>,
+) -> Result<Ticket, database::Error> {
+    let noted = cx.db.tickets().set_channel(ticket.key, channel).await?;
+    if noted.channel != Some(channel) {
+        give_back(cx, ticket, channel).await;
+    }
+    Ok(noted)
+}
+
+/// A call that did not go well.
 enum Stuck {
     Never(Cause, discord::Error),
     Later(discord::Error),
+    Database(database::Error),
+}
+
+impl From<database::Error> for Stuck {
+    fn from(error: database::Error) -> Self {
+        Stuck::Database(error)
+    }
 }
 
 fn stuck(error: discord::Error) -> Stuck {
     match failure(&error) {
-        Failure::Later => Stuck::Later(error),
+        undecided if undecided.is_undecided() => Stuck::Later(error),
         Failure::Forbidden => Stuck::Never(Cause::Permissions, error),
         Failure::GuildFull => Stuck::Never(Cause::GuildFull, error),
         _ => Stuck::Never(Cause::Refused, error),
@@ -262,16 +340,13 @@ async fn send_welcome(
     cx: &Context,
     ticket: &Ticket,
     channel: Id<ChannelMarker>,
-    subject: Option<&str>,
 ) -> Result<Option<Id<MessageMarker>>, Stuck> {
     let content = text("welcome-content").with("opener", format_args!("<@{}>", ticket.opener));
     let content = content.to_string();
     let mut embed = EmbedBuilder::new()
         .title(text("welcome-title").with("number", ticket.key.number).to_string())
         .description(text("welcome-body").to_string());
-    if let Some(subject) = subject.map(|subject| cut(subject.trim(), SUBJECT))
-        && !subject.is_empty()
-    {
+    if let Some(subject) = &ticket.subject {
         embed = embed.field(EmbedFieldBuilder::new(text("welcome-subject").to_string(), subject));
     }
     let embeds = [embed.build()];
@@ -288,7 +363,7 @@ async fn send_welcome(
     match cx.create(request).await {
         Ok(message) => Ok(Some(message)),
         Err(error) => match failure(&error) {
-            Failure::Later => Err(Stuck::Later(error)),
+            undecided if undecided.is_undecided() => Err(Stuck::Later(error)),
             Failure::Gone => Err(Stuck::Never(Cause::ChannelDeleted, error)),
             _ => {
                 let id = ticket.key;
@@ -345,9 +420,7 @@ async fn find_welcome(
 
 /// Deletes a channel that was made for a ticket which has another one or was given up.
 pub async fn give_back(cx: &Context, ticket: &Ticket, channel: Id<ChannelMarker>) {
-    let discord = cx.discord.with_reason("this ticket has another channel");
-    let request = discord.requests().delete_channel(channel);
-    if let Err(error) = discord.call(request).await
+    if let Err(error) = channel::delete(cx, channel, "this ticket has another channel").await
         && failure(&error) != Failure::Gone
     {
         let id = ticket.key;

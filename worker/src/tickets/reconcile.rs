@@ -4,31 +4,36 @@
 //! goes on. Rows without a channel get one or are given up; channels whose row did not learn of them are found by the
 //! mark in their topic.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::service::Service;
+use futures_util::future::join_all;
 use model::{Ticket, TicketState};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::Semaphore,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
 use tracing::{info, warn};
 
 use crate::{
     context::Context,
-    refused::{Failure, failure},
+    refused::failure,
     tickets::{
         channel,
         close::{self, Closing},
-        open::{self, Cause},
+        open::{self, Cause, Unfinished},
     },
 };
 
 /// How often it looks. The query is one look into a short index.
-const EVERY: Duration = Duration::from_secs(15);
+const EVERY: Duration = Duration::from_secs(5);
 
 /// For how long it has a ticket for itself: as long as an opening takes at most, and some.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// How many it takes at once; they are done one after another, inside of the lease's order of magnitude.
-const BATCH: u32 = 8;
+/// How many it works on at once. One that is slow holds up its own place and nobody else's.
+const AT_ONCE: usize = 8;
 
 /// Looks at once, then again and again until the stop.
 ///
@@ -39,6 +44,7 @@ pub async fn run(cx: Context, service: Service) -> anyhow::Result<()> {
     let shutdown = service.shutdown();
     // Nothing else asks the database at regular times, so readiness hangs on this.
     let postgres = service.dependency("postgres");
+    let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -48,13 +54,13 @@ pub async fn run(cx: Context, service: Service) -> anyhow::Result<()> {
             () = cx.wake.notified() => {}
         }
         while !shutdown.is_cancelled() {
-            match pass(&cx).await {
-                Ok(taken) => {
+            match take(&cx, &places).await {
+                Ok(work) => {
                     postgres.up();
-                    if taken == 0 {
+                    if work.is_empty() {
                         break;
                     }
-                    info!("took over {taken} openings and closings");
+                    info!("took over {} openings and closings", work.len());
                 }
                 Err(error) => {
                     let error = anyhow::Error::from(error);
@@ -67,57 +73,75 @@ pub async fn run(cx: Context, service: Service) -> anyhow::Result<()> {
     }
 }
 
-/// Takes over a batch of what nobody works on, and says how many those were.
+/// Takes over a batch of what nobody works on, finishes it, and says how many those were.
 ///
 /// # Errors
 ///
 /// When they cannot be read. A ticket that fails is logged, and comes again when its new lease ends.
 pub async fn pass(cx: &Context) -> Result<usize, database::Error> {
-    let stuck = cx.db.tickets().lease_stuck(cx.bot, BATCH, LEASE).await?;
-    let taken = stuck.len();
-    let work = stuck.into_iter().map(|ticket| async move {
-        match ticket.state {
-            TicketState::Opening => finish_opening(cx, &ticket).await,
-            TicketState::Closing => finish_closing(cx, ticket).await,
-            _ => {}
-        }
-    });
-    futures_util::future::join_all(work).await;
-    Ok(taken)
+    let work = take(cx, &Arc::new(Semaphore::new(AT_ONCE))).await?;
+    Ok(join_all(work).await.len())
 }
 
-async fn finish_opening(cx: &Context, ticket: &Ticket) {
-    let id = ticket.key;
-    let outcome = async {
-        let settings = cx.db.settings().by_guild(id.guild).await?;
-        let made = match channel::find_made(cx, ticket).await {
-            Ok(made) => made,
-            // The bot has no access to the guild any more: it will never know, and never make a channel.
-            Err(error) if failure(&error) != Failure::Later => {
-                let cause = Cause::Permissions.as_str();
-                cx.db.tickets().set_abandoned(id, cause).await?;
-                return Err(error.into());
+/// Takes over as many as there are free places, and begins to work on them.
+async fn take(cx: &Context, places: &Arc<Semaphore>) -> Result<Vec<JoinHandle<()>>, database::Error> {
+    // Also without a free place it asks: readiness hangs on the answer.
+    let free = places.available_permits();
+    let limit = u32::try_from(free).unwrap_or(u32::MAX);
+    let stuck = cx.db.tickets().lease_stuck(cx.bot, limit, LEASE).await?;
+    let full = stuck.len() == free;
+    let begin = |ticket: Ticket| {
+        // Nobody else takes places, so as many as were free are free.
+        let place = places.clone().try_acquire_owned();
+        let cx = cx.clone();
+        cx.tasks.clone().spawn(async move {
+            finish(&cx, ticket).await;
+            drop(place);
+            if full {
+                // There may be more than there were places.
+                cx.wake.notify_one();
             }
-            Err(error) => return Err(error.into()),
-        };
-        if let Some((_, spare)) = made.split_first() {
-            for channel in spare {
-                open::give_back(cx, ticket, *channel).await;
-            }
-        }
-        let first = made.first().copied();
-        anyhow::Ok(open::make(cx, &settings, ticket, None, first).await?)
+        })
     };
-    match outcome.await {
-        Ok(_) => cx.metrics.reconciled.with_label_values(&["opening"]).inc(),
-        Err(error) => {
-            warn!(ticket.id = %id, "the opening of ticket {id} is not finished: {error:#}");
+    Ok(stuck.into_iter().map(begin).collect())
+}
+
+async fn finish(cx: &Context, ticket: Ticket) {
+    match ticket.state {
+        TicketState::Opening => {
+            let id = ticket.key;
+            match finish_opening(cx, ticket).await {
+                Ok(_) => cx.metrics.reconciled.with_label_values(&["opening"]).inc(),
+                Err(error) => {
+                    let error = anyhow::Error::from(error);
+                    warn!(ticket.id = %id, "the opening of ticket {id} is not finished: {error:#}");
+                }
+            }
         }
+        TicketState::Closing => {
+            let closed = close::drive_and_log(cx, Closing::resumed(ticket)).await;
+            cx.metrics.reconciled.with_label_values(&["closing"]).inc_by(u64::from(closed));
+        }
+        _ => {}
     }
 }
 
-async fn finish_closing(cx: &Context, ticket: Ticket) {
-    if close::drive_and_log(cx, Closing::resumed(ticket)).await {
-        cx.metrics.reconciled.with_label_values(&["closing"]).inc();
+async fn finish_opening(cx: &Context, mut ticket: Ticket) -> Result<Ticket, Unfinished> {
+    let settings = cx.db.settings().by_guild(ticket.key.guild).await?;
+    if ticket.channel.is_none() {
+        let made = match channel::find_made(cx, &ticket).await {
+            Ok(made) => made,
+            Err(error) if failure(&error).is_undecided() => return Err(Unfinished::PutOff(error)),
+            // The bot has no access to the guild any more: it will never know, and never make a channel.
+            Err(_) => return open::abandon(cx, &ticket, Cause::Permissions).await,
+        };
+        // The first stays, and those behind it are given back.
+        for channel in made {
+            ticket = open::note_channel(cx, &ticket, channel).await?;
+        }
+        if ticket.state != TicketState::Opening {
+            return Ok(ticket);
+        }
     }
+    open::make(cx, &settings, &ticket).await
 }

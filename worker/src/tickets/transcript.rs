@@ -6,7 +6,10 @@ use model::{Attachment, CapturedMessage, Ticket};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use twilight_model::{
     channel::message::Embed,
-    id::{Id, marker::UserMarker},
+    id::{
+        Id,
+        marker::{MessageMarker, UserMarker},
+    },
 };
 use twilight_util::builder::embed::{EmbedBuilder, EmbedFieldBuilder, EmbedFooterBuilder};
 
@@ -15,17 +18,62 @@ use crate::{
     text::{Text, text},
 };
 
+/// A transcript that needs more files than this is cut off: its messages stay in the database.
+pub const MOST_PARTS: usize = 5;
+
 const SECOND: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 
-/// `transcript-ticket-0042.txt`.
+/// `transcript-ticket-0042.txt`, or `transcript-ticket-0042-part-1.txt`.
 #[must_use]
-pub fn file_name(ticket: &Ticket) -> String {
-    format!("transcript-{}.txt", super::channel::name(ticket.key.number))
+pub fn file_name(ticket: &Ticket, part: Option<usize>) -> String {
+    let part = part.map(|part| format!("-part-{part}")).unwrap_or_default();
+    format!("transcript-{}{part}.txt", super::channel::name(ticket.key.number))
+}
+
+/// The file of what was written after the transcript.
+#[must_use]
+pub fn late_file_name(ticket: &Ticket) -> String {
+    format!("transcript-{}-late.txt", super::channel::name(ticket.key.number))
 }
 
 /// The transcript as plain text: times in UTC, one paragraph per message, edits and deletions marked.
+///
+/// In parts of about `largest` bytes at most, cut between messages; behind the last of [`MOST_PARTS`] stands how many
+/// messages are left out. `messages` are in the order of their ids.
 #[must_use]
-pub fn render(ticket: &Ticket, messages: &[CapturedMessage], closed_at: OffsetDateTime) -> String {
+pub fn render(ticket: &Ticket, messages: &[CapturedMessage], closed_at: OffsetDateTime, largest: usize) -> Vec<String> {
+    let mut out = head(ticket, messages, closed_at);
+    let mut parts = Vec::new();
+    let mut paragraph = String::new();
+    for (index, message) in messages.iter().enumerate() {
+        paragraph.clear();
+        paragraph.push('\n');
+        render_message(&mut paragraph, message, messages);
+        if out.len() + paragraph.len() > largest {
+            if parts.len() + 1 == MOST_PARTS {
+                let left_out = text("transcript-left-out").with("count", messages.len() - index);
+                let _ = writeln!(out, "\n{left_out}");
+                break;
+            }
+            parts.push(std::mem::take(&mut out));
+        }
+        out.push_str(&paragraph);
+    }
+    parts.push(out);
+    parts
+}
+
+/// What was written after the transcript was posted.
+#[must_use]
+pub fn render_late(messages: &[CapturedMessage]) -> String {
+    let mut out = String::new();
+    for message in messages {
+        render_message(&mut out, message, messages);
+    }
+    out
+}
+
+fn head(ticket: &Ticket, messages: &[CapturedMessage], closed_at: OffsetDateTime) -> String {
     let mut out = String::new();
     let mut line = |label: Text, value: &str| {
         // Writing into a String cannot fail.
@@ -46,10 +94,6 @@ pub fn render(ticket: &Ticket, messages: &[CapturedMessage], closed_at: OffsetDa
         line(text("transcript-reason"), &indented(reason));
     }
     line(text("transcript-messages"), &messages.len().to_string());
-    for message in messages {
-        out.push('\n');
-        render_message(&mut out, message, messages);
-    }
     out
 }
 
@@ -66,9 +110,9 @@ fn render_message(out: &mut String, message: &CapturedMessage, all: &[CapturedMe
     }
     out.push('\n');
     if let Some(answered) = message.reply_to {
-        let to = match all.iter().find(|other| other.id == answered) {
-            Some(other) => format!("{} ({})", one_line(&other.author_name), second(other.sent_at)),
-            None => answered.to_string(),
+        let to = match all.binary_search_by_key(&answered, |other| other.id) {
+            Ok(at) => format!("{} ({})", one_line(&all[at].author_name), second(all[at].sent_at)),
+            Err(_) => answered.to_string(),
         };
         let _ = writeln!(out, "    {}", text("transcript-reply").with("to", to));
     }
@@ -118,6 +162,21 @@ pub fn notice(ticket: &Ticket, messages: usize, closed_at: OffsetDateTime) -> Em
     embed.build()
 }
 
+/// The notice over what was written after the transcript; its footer names the newest message of it.
+#[must_use]
+pub fn late_notice(ticket: &Ticket, newest: Id<MessageMarker>) -> Embed {
+    EmbedBuilder::new()
+        .title(text("notice-late-title").with("number", ticket.key.number).to_string())
+        .footer(EmbedFooterBuilder::new(late_footer(ticket, newest)))
+        .build()
+}
+
+/// The footer of [`late_notice`].
+#[must_use]
+pub fn late_footer(ticket: &Ticket, newest: Id<MessageMarker>) -> String {
+    format!("{} · {newest}", footer(ticket))
+}
+
 /// The footer of a ticket's notice.
 #[must_use]
 pub fn footer(ticket: &Ticket) -> String {
@@ -162,7 +221,7 @@ mod tests {
         second.reply_to = Some(first.id);
         second.edited_at = Some(datetime!(2026-11-21 12:01:00 UTC));
         second.deleted_at = Some(datetime!(2026-11-21 12:02:00 UTC));
-        let text = render(&ticket, &[first, second], CLOSED);
+        let text = render(&ticket, &[first, second], CLOSED, 10_000).concat();
         let expected = "\
 Ticket: 42
 Opened by: Ann (7)
@@ -193,9 +252,30 @@ Messages: 2
             content_type: None,
         });
         message.embeds = json!([{"title": "Docs", "description": "one\ntwo"}]);
-        let text = render(&testing::ticket(), &[message], CLOSED);
+        let text = render(&testing::ticket(), &[message], CLOSED, 10_000).concat();
         assert!(text.contains("    file: log.txt (12 bytes) https://cdn/log.txt\n"), "{text}");
         assert!(text.contains("    embed: Docs\n    one\n    two\n"), "{text}");
+    }
+
+    #[test]
+    fn a_long_transcript_is_cut_into_parts_between_messages() {
+        let ticket = testing::ticket();
+        let messages: Vec<_> = (0..40).map(|n| testing::message(100 + n, &"x".repeat(50))).collect();
+        let whole = render(&ticket, &messages, CLOSED, usize::MAX).concat();
+        let parts = render(&ticket, &messages, CLOSED, 1_000);
+        assert!(parts.len() > 1 && parts.len() <= MOST_PARTS, "{}", parts.len());
+        assert!(parts.iter().all(|part| part.len() <= 1_000));
+        assert_eq!(parts.concat(), whole);
+    }
+
+    #[test]
+    fn what_is_too_long_for_all_parts_is_counted() {
+        let messages: Vec<_> = (0..100).map(|n| testing::message(100 + n, &"x".repeat(50))).collect();
+        let parts = render(&testing::ticket(), &messages, CLOSED, 500);
+        assert_eq!(parts.len(), MOST_PARTS);
+        let shown = parts.concat().matches("xxx\n").count();
+        let last = parts[MOST_PARTS - 1].lines().last().unwrap().to_owned();
+        assert!(last.contains(&format!(" {} ", 100 - shown)), "{shown}: {last}");
     }
 
     #[test]
@@ -211,6 +291,7 @@ Messages: 2
 
     #[test]
     fn the_file_is_named_by_the_channel() {
-        assert_eq!(file_name(&testing::ticket()), "transcript-ticket-0042.txt");
+        assert_eq!(file_name(&testing::ticket(), None), "transcript-ticket-0042.txt");
+        assert_eq!(file_name(&testing::ticket(), Some(2)), "transcript-ticket-0042-part-2.txt");
     }
 }

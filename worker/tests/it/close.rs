@@ -1,8 +1,17 @@
-use discord_sim::RestFault;
-use model::{TicketEvent, TicketState};
+use std::time::Duration;
+
+use common::clock::Clock;
+use discord_sim::{RestFault, state::Message};
+use model::{CloseStep, TicketEvent, TicketState};
 use serde_json::json;
+use time::OffsetDateTime;
+use twilight_model::guild::Permissions;
+use worker::{Context, tickets::reconcile::pass};
 
 use crate::house::{House, option};
+
+const CHANNEL: &str = "/channels/{channel_id}";
+const MESSAGES: &str = "/channels/{channel_id}/messages";
 
 #[tokio::test]
 async fn close_asks_and_then_posts_the_transcript_and_deletes_the_channel() {
@@ -67,22 +76,30 @@ async fn a_form_asks_for_the_reason() {
 }
 
 #[tokio::test]
-async fn close_suggests_frequent_reasons_to_those_who_may_close() {
+async fn close_suggests_frequent_reasons_to_the_staff_alone() {
     let house = House::furnished().await;
     let seed = house.seed;
-    let channel = house.opened().await.channel.unwrap();
-    let answer = house.command(seed.staff, channel, "close", option("reason", "Solved")).await;
-    assert_eq!(answer.content, "Closing ticket…");
-    house.ticket_in(1, TicketState::Closed).await;
-
+    let too_long = format!("So {}", "long".repeat(30));
+    for (number, reason) in [(1, "Solved"), (2, too_long.as_str())] {
+        house.open_as(seed.member).await;
+        let channel = house.ticket(number).await.channel.unwrap();
+        let answer = house.command(seed.staff, channel, "close", option("reason", reason)).await;
+        assert_eq!(answer.content, "Closing ticket…");
+        house.ticket_in(number, TicketState::Closed).await;
+    }
     house.open_as(seed.member).await;
-    let channel = house.ticket(2).await.channel.unwrap();
+    let channel = house.ticket(3).await.channel.unwrap();
+    let solved = json!([{"name": "Solved", "value": "Solved"}]);
     let typing = json!([{ "name": "reason", "type": 3, "value": "so", "focused": true }]);
-    for (user, expected) in [(seed.member, json!([{"name": "Solved", "value": "Solved"}])), (seed.admin, json!([]))] {
-        let channel = if user == seed.admin { seed.general } else { channel };
+    for (user, channel, expected) in [
+        (seed.staff, channel, &solved),
+        (seed.admin, channel, &solved),
+        (seed.member, channel, &json!([])),
+        (seed.admin, seed.general, &json!([])),
+    ] {
         let id = house.sim.autocomplete(user, channel, "close", &typing).unwrap();
         let answer = house.sim.answered(id).await.acknowledged.unwrap();
-        assert_eq!((answer.kind, &answer.data["choices"]), (8, &expected));
+        assert_eq!((answer.kind, &answer.data["choices"]), (8, expected));
     }
     house.leave().await;
 }
@@ -127,24 +144,136 @@ async fn a_transcript_channel_that_is_gone_does_not_stop_the_closing() {
 }
 
 #[tokio::test]
-async fn a_channel_that_may_not_be_deleted_says_so_and_is_tried_again_later() {
+async fn a_transcript_that_cannot_be_posted_is_told_to_whoever_closed() {
     let house = House::furnished().await;
     let seed = house.seed;
     let channel = house.opened().await.channel.unwrap();
-    house.fail("DELETE", "/channels/{channel_id}", RestFault::Refuse(403, 50013));
+    house.fail("POST", MESSAGES, RestFault::Refuse(403, 50013));
     house.command(seed.staff, channel, "close", json!([])).await;
+    house.ticket_in(1, TicketState::Closed).await;
+    assert!(house.transcripts().await.is_empty());
     house
         .sim
-        .wait_for("the bot to tell the staff", |state| {
-            state.find_message(channel, |message| message.content.contains("may not delete its channel")).map(|_| ())
+        .wait_for("a private message", |state| {
+            let mut private = state.channels.values().filter(|channel| channel.recipients.contains(&seed.staff));
+            private
+                .find_map(|channel| state.find_message(channel.id, |told| told.content.contains("no transcript")))?;
+            Some(())
         })
         .await;
-    house.cx.tasks.close();
-    house.cx.tasks.wait().await;
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_destroys_nothing() {
+    let calls = [("PATCH", CHANNEL), ("GET", MESSAGES), ("POST", MESSAGES), ("DELETE", CHANNEL)];
+    for (method, template) in calls {
+        let house = House::furnished().await;
+        let seed = house.seed;
+        let channel = house.opened().await.channel.unwrap();
+        house.sim.write(|state| state.say(channel, seed.member, "not captured"));
+        house.fail(method, template, RestFault::Refuse(401, 0));
+        house.command(seed.staff, channel, "close", json!([])).await;
+        house.calm().await;
+        assert_eq!(house.ticket(1).await.state, TicketState::Closing, "{method} {template}");
+        assert_eq!(house.ticket_channels().len(), 1, "{method} {template}");
+
+        house.end_lease(1).await;
+        pass(&house.restarted()).await.unwrap();
+        assert_eq!(house.ticket(1).await.state, TicketState::Closed, "{method} {template}");
+        let transcripts = house.transcripts().await;
+        assert_eq!(transcripts.len(), 1, "{method} {template}");
+        assert!(transcripts[0].1.contains("not captured"), "{method} {template}");
+        house.leave().await;
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_may_not_be_deleted_says_so_once_and_is_tried_again_later() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    house.fail("DELETE", CHANNEL, RestFault::Refuse(403, 50013));
+    house.command(seed.staff, channel, "close", json!([])).await;
+    house.calm().await;
+    let told = |message: &Message| message.content.contains("I may not delete it");
+    assert_eq!(house.messages(channel).iter().filter(|message| told(message)).count(), 1);
+    let pause = house.ticket(1).await.leased_until.unwrap() - OffsetDateTime::now_utc();
+    assert!(pause > time::Duration::minutes(9), "{pause}");
+
+    house.fail("DELETE", CHANNEL, RestFault::Refuse(403, 50013));
     house.end_lease(1).await;
-    worker::tickets::reconcile::pass(&house.cx).await.unwrap();
+    pass(&house.cx).await.unwrap();
+    assert_eq!(house.ticket(1).await.state, TicketState::Closing);
+    assert_eq!(house.messages(channel).iter().filter(|message| told(message)).count(), 1);
+
+    house.end_lease(1).await;
+    pass(&house.cx).await.unwrap();
     assert_eq!(house.ticket(1).await.state, TicketState::Closed);
     assert_eq!(house.transcripts().await.len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_closing_that_is_refused_for_a_day_ends_and_leaves_the_channel_to_the_staff() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    house.fail("DELETE", CHANNEL, RestFault::Refuse(403, 50001));
+    house.command(seed.staff, channel, "close", json!([])).await;
+    house.calm().await;
+    house.fail("DELETE", CHANNEL, RestFault::Refuse(403, 50001));
+    house.end_lease(1).await;
+    let tomorrow = Clock::manual(OffsetDateTime::now_utc() + time::Duration::hours(25));
+    pass(&Context { clock: tomorrow, ..house.cx.clone() }).await.unwrap();
+    assert_eq!(house.ticket(1).await.state, TicketState::Closed);
+    assert_eq!(house.ticket_channels().len(), 1);
+    let (notice, _) = house.transcripts().await.pop().unwrap();
+    assert!(notice.content.contains(&format!("<#{channel}>")), "{}", notice.content);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_may_not_be_read_is_not_deleted_before_it_was() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    house.sim.write(|state| state.say(channel, seed.member, "not captured"));
+    house.fail("GET", MESSAGES, RestFault::Refuse(403, 50001));
+    house.command(seed.staff, channel, "close", json!([])).await;
+    house.calm().await;
+    assert_eq!(house.ticket(1).await.close_step, Some(CloseStep::Locked));
+    assert_eq!(house.ticket_channels().len(), 1);
+    house.end_lease(1).await;
+    pass(&house.cx).await.unwrap();
+    let (_, text) = house.transcripts().await.pop().unwrap();
+    assert!(text.contains("not captured"), "{text}");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn while_a_ticket_closes_the_staff_read_and_what_is_written_all_the_same_is_kept() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    // The transcript takes a while, and the channel is swept already.
+    house.fail("POST", MESSAGES, RestFault::Delay(Duration::from_secs(1)));
+    house.command(seed.member, channel, "close", json!([])).await;
+    house.sim.wait_for("the transcript on its way", |state| state.rest_faults.is_empty().then_some(())).await;
+    house.sim.read(|state| {
+        let of = |user| state.channel_permissions(&state.channels[&channel], user);
+        assert!(!of(seed.member).contains(Permissions::VIEW_CHANNEL), "the opener is out");
+        assert!(of(seed.staff).contains(Permissions::VIEW_CHANNEL | Permissions::READ_MESSAGE_HISTORY));
+        assert!(!of(seed.staff).contains(Permissions::SEND_MESSAGES), "the staff read only");
+    });
+    house.sim.write(|state| state.say(channel, seed.admin, "one more thing"));
+    let ticket = house.ticket_in(1, TicketState::Closed).await;
+    let posted = house.transcripts().await;
+    assert_eq!(posted.len(), 2);
+    assert!(!posted[0].1.contains("one more thing"));
+    assert!(posted[1].1.contains("one more thing"), "{}", posted[1].1);
+    let kept = house.cx.db.messages().list(ticket.key).await.unwrap();
+    assert!(kept.iter().any(|message| message.content == "one more thing"));
     house.leave().await;
 }
 

@@ -1,8 +1,9 @@
 use model::{TicketState, topics::GatewayEvent};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use twilight_model::id::marker::ChannelMarker;
 
-use crate::house::House;
+use crate::{house::House, reconcile::left_opening};
 
 /// What the sharder would write for this dispatch.
 pub(crate) fn event(house: &House, kind: &str, data: &Value) -> GatewayEvent {
@@ -81,6 +82,70 @@ async fn a_channel_deleted_by_hand_closes_its_ticket_with_a_transcript_and_frees
     assert!(text.contains("    hello\n"), "{text}");
     let requests = house.sim.read(|state| state.ledger.requests.len()) - requests;
     assert_eq!(requests, 1, "only the notice: the channel is known to be gone");
+    assert!(house.open_as(seed.member).await.starts_with("Ticket opened"));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_guild_that_comes_back_tells_which_channels_were_deleted_meanwhile() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    // A list from before the channel was made.
+    handle(&house, "GUILD_CREATE", &json!({"id": seed.guild, "channels": []})).await;
+    handle(&house, "GUILD_CREATE", &json!({"id": seed.guild, "unavailable": true})).await;
+    assert_eq!(house.ticket(1).await.state, TicketState::Open);
+    house.sim.write(|state| state.remove_channel(channel));
+    let frame = json!({"id": seed.guild, "channels": [{"id": seed.general, "type": 0}], "members": []});
+    handle(&house, "GUILD_CREATE", &frame).await;
+    let ticket = house.ticket_in(1, TicketState::Closed).await;
+    assert_eq!(ticket.close_reason.as_deref(), Some("channel deleted by hand"));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_channel_with_the_mark_of_a_ticket_that_has_another_is_given_back() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let ticket = house.opened().await;
+    let own = house.sim.read(|state| state.channel_json(&state.channels[&ticket.channel.unwrap()], None));
+    handle(&house, "CHANNEL_CREATE", &own).await;
+    let second = house.sim.write(|state| {
+        let id = state.add_channel(seed.guild, 0, "ticket-0001", None);
+        state.channels.get_mut(&id).unwrap().topic = own["topic"].as_str().map(str::to_owned);
+        state.channel_json(&state.channels[&id], None)
+    });
+    let ours: Vec<_> = house.ticket_channels().iter().map(|channel| channel.id).collect();
+    assert_eq!(ours.len(), 2);
+    // Who copies the channel of an old ticket by hand copies its mark.
+    let mut copy = second.clone();
+    let later = OffsetDateTime::now_utc() + time::Duration::minutes(11);
+    copy["id"] = json!(worker::tickets::snowflake::first_id::<ChannelMarker>(later));
+    let deletions = house.count("DELETE", "/channels/{channel_id}");
+    handle(&house, "CHANNEL_CREATE", &copy).await;
+    assert_eq!(house.count("DELETE", "/channels/{channel_id}"), deletions);
+
+    handle(&house, "CHANNEL_CREATE", &second).await;
+    let left: Vec<_> = house.ticket_channels().iter().map(|channel| channel.id).collect();
+    assert_eq!(left, [ticket.channel.unwrap()]);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_channel_of_an_opening_is_known_to_the_row_and_its_deletion_gives_the_opening_up() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let ticket = left_opening(&house).await;
+    let made = house.sim.write(|state| {
+        let id = state.add_channel(seed.guild, 0, "ticket-0001", None);
+        state.channels.get_mut(&id).unwrap().topic = Some(format!("x [{}]", ticket.nonce.simple()));
+        state.channel_json(&state.channels[&id], None)
+    });
+    handle(&house, "CHANNEL_CREATE", &made).await;
+    handle(&house, "CHANNEL_CREATE", &made).await;
+    assert_eq!(json!(house.ticket(1).await.channel), made["id"]);
+    handle(&house, "CHANNEL_DELETE", &made).await;
+    assert_eq!(house.ticket(1).await.state, TicketState::Abandoned);
     assert!(house.open_as(seed.member).await.starts_with("Ticket opened"));
     house.leave().await;
 }

@@ -2,6 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use axum::{
+    Json,
+    body::{self, Body},
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
 use common::{
     clock::Clock,
     discord::{Discord, DiscordConfig},
@@ -10,18 +18,19 @@ use database::scratch::Scratch;
 use discord_sim::{
     RestFault, RestMatch, Sim,
     seed::Seed,
-    state::{Channel, Interaction, Message, State},
+    state::{self, Channel, Interaction, Message},
 };
-use model::{GuildSettings, Ticket, TicketKey, TicketNumber, TicketState};
+use event_stream::{KafkaConfig, LateInteractions, ensure_topics, testing};
+use model::{GuildSettings, Ticket, TicketKey, TicketNumber, TicketState, topics::LateInteraction};
 use prometheus::Registry;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::OnceCell};
 use tokio_util::task::TaskTracker;
 use twilight_model::id::{
     Id,
     marker::{ChannelMarker, InteractionMarker, MessageMarker, UserMarker},
 };
-use worker::{Context, Metrics, register, routes};
+use worker::{Context, Metrics, answer, register, reply, routes};
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,8 +40,6 @@ pub(crate) struct House {
     pub(crate) seed: Seed,
     pub(crate) scratch: Scratch,
     pub(crate) cx: Context,
-    /// Where the worker takes interactions.
-    pub(crate) endpoint: String,
 }
 
 impl House {
@@ -50,14 +57,16 @@ impl House {
             bot: seed.application,
             clock: Clock::system(),
             metrics: Metrics::register(&Registry::new()).unwrap(),
+            late_clicks: testing::producer(kafka().await).await.unwrap(),
             tasks: TaskTracker::new(),
             wake: Arc::default(),
         };
         register::register(&cx).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}/interactions", listener.local_addr().unwrap());
-        let house = House { sim, seed, scratch, cx, endpoint: endpoint.clone() };
-        let router = routes::router(house.cx.clone());
+        let house = House { sim, seed, scratch, cx };
+        let router = routes::router(house.cx.clone(), None);
+        let router = router.layer(middleware::from_fn_with_state(house.cx.clone(), as_http_gateway));
         let stopped = house.sim.stopped().cancelled_owned();
         tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await });
         house.set_endpoint(Some(endpoint));
@@ -72,6 +81,19 @@ impl House {
         let (guild, staff) = (house.seed.guild, house.seed.staff);
         house.sim.write(|state| state.give_role(guild, staff, role));
         house
+    }
+
+    /// What a worker has that is started with a good token, after this one's was refused.
+    pub(crate) fn restarted(&self) -> Context {
+        let config = DiscordConfig { api_url: self.sim.api_url().parse().unwrap() };
+        let discord = Discord::new(&config, self.seed.token(&self.sim).into()).unwrap();
+        Context { discord, ..self.cx.clone() }
+    }
+
+    /// Waits until nothing is done in the background any more.
+    pub(crate) async fn calm(&self) {
+        self.cx.tasks.close();
+        tokio::time::timeout(PATIENCE, self.cx.tasks.wait()).await.expect("work goes on");
     }
 
     /// Ends everything. What Discord would punish, and interactions that were answered badly, fail the test.
@@ -214,6 +236,15 @@ impl House {
         self.sim.write(|state| state.rest_faults.push((RestMatch { method, template, times: 1 }, fault)));
     }
 
+    /// The click as it lies on Kafka for later; nothing of this process must be needed to finish it.
+    pub(crate) async fn kept(&self, click: &Interaction) -> Vec<LateInteraction> {
+        let config = kafka().await;
+        let records = testing::read_all::<LateInteractions>(config, &config.interactions_topic).await.unwrap();
+        let late = records.into_iter().map(|(late, _)| late);
+        // Houses share the topic, and their Discords may give one id twice.
+        late.filter(|late| String::from_utf8_lossy(&late.payload).contains(&click.token)).collect()
+    }
+
     /// Requests to Discord so far of this method and template.
     pub(crate) fn count(&self, method: &str, template: &str) -> usize {
         self.sim.read(|state| {
@@ -223,9 +254,42 @@ impl House {
     }
 }
 
-fn file_of(state: &State, message: &Message) -> String {
+fn file_of(state: &state::State, message: &Message) -> String {
     let file = message.attachments.first().and_then(|file| state.files.get(&file.id));
     file.map(|(_, bytes)| String::from_utf8(bytes.to_vec()).unwrap()).unwrap_or_default()
+}
+
+/// Says "the answer comes later" for what the worker puts off, and brings it as a late click, which nothing holds up on the way.
+async fn as_http_gateway(State(cx): State<Context>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let payload = body::to_bytes(body, usize::MAX).await.unwrap();
+    let response = next.run(Request::from_parts(head, Body::from(payload.clone()))).await;
+    if response.status() != StatusCode::ACCEPTED {
+        return response;
+    }
+    let read = worker::interaction::Interaction::parse(&payload).unwrap();
+    let (bot, received_at) = (cx.bot, cx.clock.now());
+    let late = LateInteraction { bot, interaction: read.id, guild: read.guild_id, received_at, payload };
+    cx.tasks.clone().spawn(async move {
+        for _ in 0..10 {
+            if answer::late::answer(&cx, &late).await.is_ok() {
+                return;
+            }
+        }
+        panic!("the late click {} fails ten times", late.interaction);
+    });
+    Json(reply::deferred()).into_response()
+}
+
+/// Topics of this process, for what the houses' workers leave for later.
+pub(crate) async fn kafka() -> &'static KafkaConfig {
+    static TOPICS: OnceCell<KafkaConfig> = OnceCell::const_new();
+    let made = async {
+        let config = testing::config();
+        ensure_topics(&config).await.unwrap();
+        config
+    };
+    TOPICS.get_or_init(|| made).await
 }
 
 /// An option of a command.

@@ -57,6 +57,20 @@ async fn at_the_limit_the_open_tickets_are_named() {
 }
 
 #[tokio::test]
+async fn a_channel_whose_deletion_nobody_told_does_not_shut_its_opener_out() {
+    let house = House::furnished().await;
+    let seed = house.seed;
+    let channel = house.opened().await.channel.unwrap();
+    house.sim.write(|state| state.remove_channel(channel));
+    let answer = house.open_as(seed.member).await;
+    assert!(answer.starts_with("Ticket opened"), "{answer}");
+    let lost = house.ticket_in(1, TicketState::Closed).await;
+    assert_eq!(lost.close_reason.as_deref(), Some("channel deleted by hand"));
+    assert_eq!(house.ticket(2).await.state, TicketState::Open);
+    house.leave().await;
+}
+
+#[tokio::test]
 async fn a_click_that_comes_twice_gives_one_ticket_and_one_link() {
     let house = House::furnished().await;
     let seed = house.seed;

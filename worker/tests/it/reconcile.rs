@@ -1,9 +1,12 @@
+use std::time::Duration;
+
+use common::service::Service;
 use database::{NewTicket, OpenOutcome};
 use discord_sim::RestFault;
 use model::{CloseStep, Ticket, TicketState};
-use std::time::Duration;
-use twilight_model::id::Id;
-use worker::tickets::reconcile::pass;
+use time::OffsetDateTime;
+use twilight_model::id::{Id, marker::UserMarker};
+use worker::tickets::reconcile::{pass, run};
 
 use crate::house::House;
 
@@ -11,13 +14,18 @@ const CREATE_CHANNEL: &str = "/guilds/{guild_id}/channels";
 const CREATE_MESSAGE: &str = "/channels/{channel_id}/messages";
 
 /// A row that its process left behind when it died.
-async fn left_opening(house: &House) -> Ticket {
+pub(crate) async fn left_opening(house: &House) -> Ticket {
+    left_by(house, house.seed.member).await
+}
+
+async fn left_by(house: &House, opener: Id<UserMarker>) -> Ticket {
     let new = NewTicket {
         guild: house.seed.guild,
         bot: house.cx.bot,
         panel: None,
-        opener: house.seed.member,
-        interaction: Id::new(77),
+        opener,
+        subject: Some("lost save".to_owned()),
+        interaction: Id::new(opener.get()),
         limit: 1,
         lease: Duration::ZERO,
     };
@@ -34,7 +42,9 @@ async fn a_row_without_a_channel_gets_one() {
     assert_eq!(pass(&house.cx).await.unwrap(), 1);
     let ticket = house.ticket(1).await;
     assert_eq!(ticket.state, TicketState::Open);
-    assert_eq!(house.messages(ticket.channel.unwrap()).len(), 1);
+    let welcome = house.messages(ticket.channel.unwrap());
+    assert_eq!(welcome.len(), 1);
+    assert_eq!(welcome[0].embeds[0]["fields"][0]["value"], "lost save", "the subject is not lost");
     assert_eq!(pass(&house.cx).await.unwrap(), 0);
     house.leave().await;
 }
@@ -45,7 +55,11 @@ async fn a_channel_whose_answer_was_lost_is_adopted() {
     house.fail("POST", CREATE_CHANNEL, RestFault::FailAfterEffect);
     let answer = house.open_as(house.seed.member).await;
     assert!(answer.contains("will appear"), "{answer}");
-    // Discord has answered, so the lease ended at once.
+    // Discord may still be making it: it is looked for soon, but not at once.
+    assert_eq!(pass(&house.cx).await.unwrap(), 0);
+    let soon = house.ticket(1).await.leased_until.unwrap() - OffsetDateTime::now_utc();
+    assert!(soon < time::Duration::seconds(10), "{soon}");
+    house.end_lease(1).await;
     assert_eq!(pass(&house.cx).await.unwrap(), 1);
     let ticket = house.ticket(1).await;
     assert_eq!(ticket.state, TicketState::Open);
@@ -131,9 +145,56 @@ async fn a_transcript_whose_answer_was_lost_is_not_posted_twice() {
     house.cx.tasks.close();
     house.cx.tasks.wait().await;
     assert_eq!(house.ticket(1).await.close_step, Some(CloseStep::Swept));
+    // A busy channel hides the notice from a look at its newest messages.
+    let transcripts = house.settings().await.transcript_channel.unwrap();
+    house.sim.write(|state| {
+        for number in 0..120 {
+            state.say(transcripts, house.seed.admin, &format!("line {number}"));
+        }
+    });
     house.end_lease(1).await;
     pass(&house.cx).await.unwrap();
     assert_eq!(house.ticket(1).await.state, TicketState::Closed);
-    assert_eq!(house.transcripts().await.len(), 1);
+    let notices = house.transcripts().await.into_iter().filter(|(message, _)| !message.embeds.is_empty());
+    assert_eq!(notices.count(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_opening_under_a_refused_token_is_put_off() {
+    for template in [CREATE_CHANNEL, CREATE_MESSAGE] {
+        let house = House::furnished().await;
+        house.fail("POST", template, RestFault::Refuse(401, 0));
+        let answer = house.open_as(house.seed.member).await;
+        assert!(answer.contains("will appear"), "{answer}");
+        let ticket = house.ticket(1).await;
+        assert_eq!(ticket.state, TicketState::Opening, "{template}");
+        assert_eq!(ticket.channel.is_some(), template == CREATE_MESSAGE, "a channel is noted as soon as it is there");
+        // With the dead token nothing is given up either.
+        house.end_lease(1).await;
+        pass(&house.cx).await.unwrap();
+        assert_eq!(house.ticket(1).await.state, TicketState::Opening, "{template}");
+        house.end_lease(1).await;
+        pass(&house.restarted()).await.unwrap();
+        assert_eq!(house.ticket(1).await.state, TicketState::Open, "{template}");
+        assert_eq!(house.ticket_channels().len(), 1, "{template}");
+        house.leave().await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_ticket_holds_up_no_other() {
+    let house = House::furnished().await;
+    left_opening(&house).await;
+    house.fail("GET", CREATE_CHANNEL, RestFault::Delay(Duration::from_secs(5)));
+    let service = Service::for_test("worker");
+    let running = tokio::spawn(run(house.cx.clone(), service.clone()));
+    house.sim.wait_for("the slow ticket under way", |state| state.rest_faults.is_empty().then_some(())).await;
+    left_by(&house, house.seed.other_member).await;
+    house.cx.wake.notify_one();
+    house.ticket_in(2, TicketState::Open).await;
+    assert_eq!(house.ticket(1).await.state, TicketState::Opening);
+    service.stop();
+    running.await.unwrap().unwrap();
     house.leave().await;
 }

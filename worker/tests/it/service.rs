@@ -43,6 +43,7 @@ impl Running {
             server_addr: addr,
             token: house.seed.token(&house.sim).into(),
             bot: None,
+            shared_key: None,
             database: DatabaseConfig { uri: house.scratch.uri.clone(), threads: 4 },
             kafka: kafka.clone(),
             discord: DiscordConfig { api_url: house.sim.api_url().parse().unwrap() },
@@ -62,6 +63,19 @@ impl Running {
         self.house.leave().await;
     }
 
+    /// The text that answers an interaction by the gateway. The first may come too late for Discord while the consumer joins its
+    /// group; then it is made again.
+    async fn by_gateway(&self, make: impl Fn() -> Id<InteractionMarker>) -> String {
+        loop {
+            let id = make();
+            let created = event(&self.house, "INTERACTION_CREATE", &self.payload(id));
+            self.producer.send::<GatewayEvents>(&created).await.unwrap();
+            if !self.house.sim.answered(id).await.failed {
+                return self.house.sim.response(id).await.content;
+            }
+        }
+    }
+
     fn payload(&self, id: Id<InteractionMarker>) -> serde_json::Value {
         self.house.sim.read(|state| state.interactions[&id].payload.clone())
     }
@@ -77,18 +91,26 @@ async fn a_click_by_the_gateway_is_answered_by_callback_once() {
     for _ in 0..2 {
         running.producer.send::<GatewayEvents>(&created).await.unwrap();
     }
-    // The first event may come too late for Discord while the consumer joins its group; then it is dropped.
-    let answered = house.sim.answered(click).await;
-    let text = if answered.failed {
-        let again = house.click(seed.member, seed.support, "t1:open:1");
-        let created = event(house, "INTERACTION_CREATE", &running.payload(again));
-        running.producer.send::<GatewayEvents>(&created).await.unwrap();
-        house.sim.response(again).await.content
+    let text = if house.sim.answered(click).await.failed {
+        running.by_gateway(|| house.click(seed.member, seed.support, "t1:open:1")).await
     } else {
         house.sim.response(click).await.content
     };
     assert!(text.starts_with("Ticket opened"), "{text}");
     assert_eq!(house.ticket_channels().len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_command_by_the_gateway_is_finished_from_kafka() {
+    let running = Running::start().await;
+    let (house, seed) = (&running.house, running.house.seed);
+    house.set_endpoint(None);
+    let setup = || house.sim.command(seed.admin, seed.support, "setup", &json!([])).unwrap();
+    let text = running.by_gateway(setup).await;
+    assert_eq!(text.matches("reused: ").count(), 4, "{text}");
+    let topic = &running.kafka.interactions_topic;
+    assert_eq!(testing::read_all::<LateInteractions>(&running.kafka, topic).await.unwrap().len(), 1);
     running.stop().await;
 }
 
@@ -149,4 +171,23 @@ async fn it_waits_for_discord_and_is_ready_then() {
     let told = running.house.count("PUT", "/applications/{application_id}/commands");
     assert_eq!(told, 1, "discord knew the commands already");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_dies_ends_the_worker_and_names_its_variable() {
+    let running = Running::start().await;
+    let (house, seed) = (&running.house, running.house.seed);
+    house.set_endpoint(None);
+    running.by_gateway(|| house.click(seed.member, seed.support, "t1:open:1")).await;
+    house.sim.write(|state| {
+        let bot = state.users.get_mut(&seed.application.cast()).unwrap();
+        bot.token = "another".to_owned();
+    });
+    // An interaction is answered without the bot's token; a channel is not made without it.
+    let click = house.click(seed.other_member, seed.support, "t1:open:1");
+    let created = event(house, "INTERACTION_CREATE", &running.payload(click));
+    running.producer.send::<GatewayEvents>(&created).await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, running.worker).await.expect("the worker ends").unwrap();
+    let error = format!("{:#}", ended.unwrap_err());
+    assert!(error.contains("DISCORD_TOKEN") && error.contains("developer portal"), "{error}");
 }

@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     error::CommandError,
     reply::Reply,
-    setup::{self, Preset},
+    setup::{self, Preset, Setup},
     text::text,
 };
 
@@ -53,7 +53,13 @@ async fn run(cx: &Context, invocation: &Invocation<'_>) -> Result<Reply, Command
         None => Preset::Support,
         Some(name) => Preset::parse(name).ok_or_else(|| text("setup-preset-unknown"))?,
     };
-    let app_permissions = invocation.interaction.app_permissions;
-    let done = setup::set_up(cx, scope.guild, channel, preset, app_permissions).await?;
+    let setup = Setup {
+        guild: scope.guild,
+        channel,
+        preset,
+        interaction: invocation.interaction.id,
+        app_permissions: invocation.interaction.app_permissions,
+    };
+    let done = setup::set_up(cx, &setup).await?;
     Ok(Reply::Message(done.message()))
 }

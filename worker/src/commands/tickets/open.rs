@@ -43,6 +43,10 @@ fn spec() -> Spec {
 
 async fn run(cx: &Context, invocation: &Invocation<'_>) -> Result<Reply, CommandError> {
     let scope = invocation.scope()?;
+    // A panel stands only where /setup ran; the command is offered everywhere.
+    if scope.settings.staff_role.is_none() {
+        return Err(text("open-not-set-up").into());
+    }
     let opening = Opening {
         guild: scope.guild,
         opener: invocation.actor.user,
