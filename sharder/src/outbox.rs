@@ -167,8 +167,10 @@ impl Outbox {
             return;
         }
         while let Some((ticket, event)) = self.window.next_to_send() {
-            let alone = self.deliveries.is_empty();
-            if !alone && self.alone_until.is_some_and(|last| ticket <= last) {
+            let first = self.deliveries.is_empty();
+            let alone = self.alone_until.is_some_and(|last| ticket <= last);
+            // What goes alone shares its batch neither with what is before nor with what comes after it.
+            if !first && (alone || self.deliveries.front().is_some_and(|sent| sent.alone)) {
                 return;
             }
             let sent = match self.producer.enqueue_in::<GatewayEvents>(self.life, event) {
@@ -177,13 +179,13 @@ impl Outbox {
             };
             match sent {
                 Ok(delivery) => {
-                    if alone {
+                    if first {
                         self.awaited_since = Instant::now();
                     }
                     self.deliveries.push_back(Sent { ticket, alone, delivery });
                     self.window.sent(ticket);
                 }
-                Err(Error::Replaced) if alone => self.life = self.producer.life(),
+                Err(Error::Replaced) if first => self.life = self.producer.life(),
                 // What the last life had is answered first.
                 Err(Error::Replaced) => return,
                 Err(Error::QueueFull) => {
