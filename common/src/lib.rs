@@ -6,6 +6,7 @@ pub mod telemetry;
 
 pub mod backoff;
 pub mod clock;
+pub mod crypto;
 pub mod discord;
 pub mod http;
 pub mod redis;

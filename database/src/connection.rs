@@ -14,7 +14,9 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{DatabaseConfig, Error, Events, Messages, Panels, Settings, Tickets, error::Attempt};
+use crate::{
+    DatabaseConfig, Error, Events, Inbox, Messages, Panels, Settings, Tickets, WhitelabelBots, error::Attempt,
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -120,6 +122,18 @@ impl Database {
     #[must_use]
     pub fn events(&self) -> Events<'_> {
         Events(Source::Pool(&self.pool))
+    }
+
+    /// Clicks and events that had their effect.
+    #[must_use]
+    pub fn inbox(&self) -> Inbox<'_> {
+        Inbox(Source::Pool(&self.pool))
+    }
+
+    /// Customers' own bots.
+    #[must_use]
+    pub fn whitelabel_bots(&self) -> WhitelabelBots<'_> {
+        WhitelabelBots(Source::Pool(&self.pool))
     }
 
     pub(crate) fn migrations_checksum() -> String {

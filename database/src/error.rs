@@ -9,6 +9,8 @@ use twilight_model::id::{
     marker::{ChannelMarker, GuildMarker},
 };
 
+use crate::Cause;
+
 /// Why a call of this crate failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -76,6 +78,12 @@ pub enum Error {
         from: CloseStep,
         /// The step it was to go to.
         to: CloseStep,
+    },
+    /// A click or an event had another effect before.
+    #[error("{cause} had its effect already, and it was another one")]
+    Spent {
+        /// The click or event.
+        cause: Cause,
     },
     /// A scratch database of a test could not be made.
     #[error("make a scratch database: {0}")]

@@ -5,19 +5,23 @@ mod connection;
 mod convert;
 mod error;
 mod events;
+mod inbox;
 mod messages;
 mod panels;
 pub mod scratch;
 mod settings;
 mod tickets;
+mod whitelabel;
 
 pub use self::{
     config::DatabaseConfig,
     connection::{Database, Transaction},
     error::Error,
     events::Events,
+    inbox::{Cause, Inbox},
     messages::Messages,
     panels::{NewPanel, Panels},
-    settings::Settings,
+    settings::{Settings, SetupTurn},
     tickets::{ClaimOutcome, CloseOutcome, NewTicket, OpenOutcome, Tickets},
+    whitelabel::{DueNotice, NewWhitelabelBot, SealedToken, WhitelabelBots, WhitelabelRow},
 };

@@ -5,15 +5,30 @@ use std::time::Duration;
 use model::GuildSettings;
 use twilight_model::id::{
     Id,
-    marker::{ChannelMarker, GuildMarker, InteractionMarker, RoleMarker},
+    marker::{ApplicationMarker, ChannelMarker, GuildMarker, InteractionMarker, RoleMarker},
 };
 
 use crate::{
-    Error,
+    Cause, Error,
     connection::Source,
     convert::{column, column_opt, id, id_opt},
     error::Attempt,
 };
+
+/// What [`Settings::begin_setup`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetupTurn {
+    /// The caller works on the guild.
+    Begun {
+        /// The oldest click whose run may have made what was not stored, the caller's own where there was none before:
+        /// Discord counts ids by time, so what it may have made has a greater id.
+        since: Id<InteractionMarker>,
+    },
+    /// This click made everything before.
+    Repeated,
+    /// Another click has the turn.
+    Taken,
+}
 
 /// Guilds' settings. Each setter makes the guild's row where there is none and leaves the other settings as they are.
 #[derive(Debug)]
@@ -138,11 +153,9 @@ impl Settings<'_> {
         .map(drop)
     }
 
-    /// Takes the guild's turn at `/setup` for the click `by`. `None` while another click has it.
+    /// Takes the guild's turn at `/setup` for the click `by` on `bot`.
     ///
-    /// The same click, delivered again, gets its turn again: whoever began it died. Answers the oldest click whose run
-    /// may have made what was not stored, `by` itself where there was none before: Discord counts ids by time, so what
-    /// it may have made has a greater id.
+    /// The same click, delivered again before everything was made, gets its turn again: whoever began it died.
     ///
     /// # Errors
     ///
@@ -150,14 +163,17 @@ impl Settings<'_> {
     pub async fn begin_setup(
         &mut self,
         guild: Id<GuildMarker>,
+        bot: Id<ApplicationMarker>,
         by: Id<InteractionMarker>,
         lease: Duration,
-    ) -> Result<Option<Id<InteractionMarker>>, Error> {
+    ) -> Result<SetupTurn, Error> {
+        let cause = Cause::click(bot, by);
         let since = async {
             sqlx::query_scalar!(
                 r#"
                 insert into guild_settings as settings (guild_id, setup_by, setup_leased_until, setup_since)
-                values ($1, $2, clock_timestamp() + make_interval(secs => $3), $2)
+                select $1, $2, clock_timestamp() + make_interval(secs => $3), $2
+                where not exists (select from inbox where bot_id = $4 and cause = $5)
                 on conflict (guild_id) do update
                 set setup_by = excluded.setup_by,
                     setup_leased_until = excluded.setup_leased_until,
@@ -170,17 +186,41 @@ impl Settings<'_> {
                 column(guild),
                 column(by),
                 lease.as_secs_f64(),
+                column(bot),
+                cause.name,
             )
             .fetch_optional(&mut *self.0.connection().await?)
             .await
         }
         .await
         .attempt("take the turn at the setup of guild", guild)?;
-        since.map(|since| id(since, "setup_since", format_args!("the settings of guild {guild}"))).transpose()
+        match since {
+            Some(since) => {
+                let since = id(since, "setup_since", format_args!("the settings of guild {guild}"))?;
+                Ok(SetupTurn::Begun { since })
+            }
+            None if self.was_set_up_by(guild, &cause).await? => Ok(SetupTurn::Repeated),
+            None => Ok(SetupTurn::Taken),
+        }
+    }
+
+    async fn was_set_up_by(&mut self, guild: Id<GuildMarker>, cause: &Cause) -> Result<bool, Error> {
+        let found = async {
+            sqlx::query_scalar!(
+                r#"select exists (select from inbox where bot_id = $1 and cause = $2 and guild_id = $3) as "found!""#,
+                column(cause.bot),
+                cause.name,
+                column(guild),
+            )
+            .fetch_one(&mut *self.0.connection().await?)
+            .await
+        }
+        .await;
+        found.attempt("look for the setup by", cause)
     }
 
     /// Gives the turn back, and says whether `by` still had it. `complete` says that everything is made and stored: only
-    /// then no older run can have left anything.
+    /// then no older run can have left anything, and the click has had its effect.
     ///
     /// # Errors
     ///
@@ -188,27 +228,38 @@ impl Settings<'_> {
     pub async fn end_setup(
         &mut self,
         guild: Id<GuildMarker>,
+        bot: Id<ApplicationMarker>,
         by: Id<InteractionMarker>,
         complete: bool,
     ) -> Result<bool, Error> {
-        let done = async {
-            sqlx::query!(
+        let cause = Cause::click(bot, by);
+        async {
+            sqlx::query_scalar!(
                 r#"
-                update guild_settings
-                set setup_by = null,
-                    setup_leased_until = null,
-                    setup_since = case when $3 then null else setup_since end
-                where guild_id = $1 and setup_by = $2
+                with ended as (
+                    update guild_settings
+                    set setup_by = null,
+                        setup_leased_until = null,
+                        setup_since = case when $3 then null else setup_since end
+                    where guild_id = $1 and setup_by = $2
+                    returning guild_id
+                ), noted as (
+                    insert into inbox (bot_id, cause, guild_id)
+                    select $4, $5, guild_id from ended where $3
+                    on conflict (bot_id, cause) do nothing
+                )
+                select count(*) = 1 as "ended!" from ended
                 "#,
                 column(guild),
                 column(by),
                 complete,
+                column(bot),
+                cause.name,
             )
-            .execute(&mut *self.0.connection().await?)
+            .fetch_one(&mut *self.0.connection().await?)
             .await
         }
         .await
-        .attempt("give back the turn at the setup of guild", guild)?;
-        Ok(done.rows_affected() == 1)
+        .attempt("give back the turn at the setup of guild", guild)
     }
 }

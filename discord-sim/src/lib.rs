@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+pub mod chaos;
+pub mod chatter;
 pub mod check;
 mod control;
+pub mod crowd;
 mod error;
 pub mod gateway;
 pub mod interactions;
 pub mod ledger;
+pub mod load;
 pub mod openapi;
 mod page;
 mod people;

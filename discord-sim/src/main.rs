@@ -16,6 +16,9 @@ struct Arguments {
     /// Where to post interactions; without it they come over the gateway.
     #[arg(long)]
     interactions_endpoint: Option<String>,
+    /// Only dispatches prepared events, as ordered at `/_load`: for measuring what receives them.
+    #[arg(long)]
+    load: bool,
 }
 
 #[tokio::main]
@@ -37,7 +40,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let sim = Sim::start(TcpListener::bind(arguments.listen).await?)?;
+    let listener = TcpListener::bind(arguments.listen).await?;
+    if arguments.load {
+        println!("DISCORD_API_URL  http://{}/api/v10", listener.local_addr()?);
+        return Ok(discord_sim::load::serve(listener).await?);
+    }
+    let sim = Sim::start(listener)?;
     let seed = Seed::plant(&sim);
     println!("page             {}", sim.page_url());
     println!("DISCORD_API_URL  {}", sim.api_url());

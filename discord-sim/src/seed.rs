@@ -1,7 +1,11 @@
 //! Worlds to begin with: building blocks, and the guild that the demo and most tests use.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use ed25519_dalek::SigningKey;
 use serde_json::json;
 use twilight_model::{
@@ -124,7 +128,7 @@ impl State {
     /// An application with its bot user; all privileged intents are enabled.
     pub fn add_application(&mut self, name: &str) -> Id<ApplicationMarker> {
         let id: Id<ApplicationMarker> = self.new_id();
-        let token = format!("{}.{:08x}.{:032x}", base64_id(id), rand::random::<u32>(), rand::random::<u128>());
+        let token = bot_token(id);
         let user = User {
             id: id.cast(),
             username: name.into(),
@@ -145,9 +149,24 @@ impl State {
             shards: 1,
             max_concurrency: 1,
             identifies_remaining: 1000,
+            identifies_total: 1000,
+            identify_window: Duration::from_secs(86_400),
+            window_began: Instant::now(),
+            owner: None,
         };
         self.applications.insert(id, application);
         id
+    }
+
+    /// Gives a bot a new token, as its owner does in the portal, or Discord when the old one is abused. The old one is refused from now on: the
+    /// bot's connections are closed with 4004, and its sessions are over.
+    pub fn reset_token(&mut self, application: Id<ApplicationMarker>) -> String {
+        let token = bot_token(application);
+        if let Some(user) = self.users.get_mut(&application.cast()) {
+            user.token = token.clone();
+        }
+        self.sessions.revoke(application);
+        token
     }
 
     /// A guild with its owner and @everyone.
@@ -212,7 +231,7 @@ impl State {
         }
     }
 
-    fn emit_guild_create(&mut self, guild_id: Id<GuildMarker>, user: Id<UserMarker>) {
+    pub(crate) fn emit_guild_create(&mut self, guild_id: Id<GuildMarker>, user: Id<UserMarker>) {
         let viewer = match self.users.get(&user) {
             Some(user) if user.bot => Principal::Bot(user.id.cast()),
             _ => Principal::Person(user),
@@ -294,8 +313,8 @@ impl State {
     }
 }
 
-/// The first part of a bot token is its id in base 64.
-fn base64_id(id: Id<ApplicationMarker>) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD_NO_PAD.encode(id.to_string())
+/// A new token of a bot; its first part is the id in base 64.
+fn bot_token(id: Id<ApplicationMarker>) -> String {
+    let id = STANDARD_NO_PAD.encode(id.to_string());
+    format!("{id}.{:08x}.{:032x}", rand::random::<u32>(), rand::random::<u128>())
 }

@@ -6,11 +6,14 @@ use std::{
     time::Duration,
 };
 
-use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::state::State;
+use crate::{
+    control::AtWork,
+    gateway::{Wire, Wires},
+    state::State,
+};
 
 /// A running Discord. Clones share it; it stops when [`Sim::stop`] is called.
 #[derive(Clone, Debug)]
@@ -24,6 +27,7 @@ struct Inner {
     changed: watch::Sender<u64>,
     addr: SocketAddr,
     stopped: CancellationToken,
+    chaos: AtWork,
     /// Made when the first endpoint is asked: that takes longer than most tests, and wants a TLS provider.
     http: OnceLock<reqwest::Client>,
 }
@@ -45,15 +49,12 @@ impl Sim {
             changed: watch::Sender::new(0),
             addr,
             stopped: CancellationToken::new(),
+            chaos: AtWork::default(),
             http: OnceLock::new(),
         };
         let sim = Self { inner: Arc::new(inner) };
-        let listener = listener.tap_io(|connection| {
-            // Small frames would wait for each other's acknowledgement; without this option they are late and nothing else.
-            drop(connection.set_nodelay(true));
-        });
-        let server = axum::serve(listener, crate::rest::router(sim.clone()))
-            .with_graceful_shutdown(sim.stopped().cancelled_owned());
+        let router = crate::rest::router(sim.clone()).into_make_service_with_connect_info::<Wire>();
+        let server = axum::serve(Wires(listener), router).with_graceful_shutdown(sim.stopped().cancelled_owned());
         tokio::spawn(async move {
             if let Err(error) = server.await {
                 tracing::error!(%error, "server ended");
@@ -90,8 +91,13 @@ impl Sim {
     /// Changes the world and wakes everyone who waits for it.
     pub fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
-        self.inner.changed.send_modify(|version| *version += 1);
+        self.wake();
         result
+    }
+
+    /// Lets everyone who waits for the world look again.
+    pub(crate) fn wake(&self) {
+        self.inner.changed.send_modify(|version| *version += 1);
     }
 
     /// Waits until `look` finds something, and returns it.
@@ -117,6 +123,16 @@ impl Sim {
             Ok(Some(found)) => found,
             _ => panic!("waited {PATIENCE:?} in vain for {what}; {}", self.read(so_far)),
         }
+    }
+
+    /// The chaos that was ordered from another process.
+    pub(crate) fn chaos(&self) -> &AtWork {
+        &self.inner.chaos
+    }
+
+    /// Told of every change.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changed.subscribe()
     }
 
     /// Cancelled when the server is to end; connections watch it.

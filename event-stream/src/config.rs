@@ -1,6 +1,8 @@
 //! Where Kafka is and what the topics are called.
 
-use common::config::{Env, FromEnv, Invalid};
+use std::time::Duration;
+
+use common::config::{Env, FromEnv, Invalid, Value};
 
 /// The brokers, the names of the topics and how they are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,11 @@ pub struct KafkaConfig {
     pub interactions_topic: String,
     /// `KAFKA_GROUP_ID`: first part of the consumer groups' names; the service's name where unset.
     pub group: Option<String>,
+    /// `KAFKA_INSTANCE_ID`: the name of this process among those of its consumer groups, each its own. With it the process
+    /// keeps its partitions while it restarts, for as long as its session lasts.
+    pub instance: Option<String>,
+    /// `KAFKA_SESSION_TIMEOUT`: how long the groups wait for a process that is silent before others take its partitions.
+    pub session_timeout: Option<Duration>,
     /// `KAFKA_REPLICATION`, default 1: copies of each partition when a topic is made.
     pub replication: i32,
     /// `KAFKA_PARTITIONS`, default 12: partitions of a topic when it is made.
@@ -30,9 +37,17 @@ impl KafkaConfig {
             events_topic: "tickets-events".to_owned(),
             interactions_topic: "tickets-interactions".to_owned(),
             group: None,
+            instance: None,
+            session_timeout: None,
             replication: 1,
             partitions: 12,
         }
+    }
+
+    /// How long a consumer may be silent: 10 s, or 45 s with an instance id, for a restart has to fit in.
+    pub(crate) fn session_timeout(&self) -> Duration {
+        let default = Duration::from_secs(if self.instance.is_some() { 45 } else { 10 });
+        self.session_timeout.unwrap_or(default)
     }
 }
 
@@ -55,6 +70,16 @@ impl FromEnv for KafkaConfig {
             .about("First part of the consumer groups' names; the service's name where unset")
             .example("worker")
             .optional();
+        let instance = env
+            .var("KAFKA_INSTANCE_ID")
+            .about("Name of this process in its consumer groups, each its own: a restart then moves no partitions")
+            .example("worker-0")
+            .optional_as(TOPIC, topic);
+        let session_timeout = env
+            .var("KAFKA_SESSION_TIMEOUT")
+            .about("How long consumer groups wait for a silent process; 10 s, or 45 s with KAFKA_INSTANCE_ID")
+            .example("45s")
+            .optional_as("a duration from 6 s to 30 m, which brokers allow", session_timeout);
         let replication = env
             .var("KAFKA_REPLICATION")
             .about("Copies of each partition when a topic is made; 3 on a cluster")
@@ -70,6 +95,8 @@ impl FromEnv for KafkaConfig {
             events_topic: events_topic?,
             interactions_topic: interactions_topic?,
             group: group?,
+            instance: instance?,
+            session_timeout: session_timeout?,
             replication: replication?,
             partitions: partitions?,
         })
@@ -93,6 +120,11 @@ fn brokers(text: &str) -> Option<String> {
     text.split(',').all(|part| address(part).is_some()).then(|| text.to_owned())
 }
 
+fn session_timeout(text: &str) -> Option<Duration> {
+    let range = Duration::from_secs(6)..=Duration::from_mins(30);
+    Duration::parse(text).filter(|timeout| range.contains(timeout))
+}
+
 fn positive(text: &str) -> Option<i32> {
     text.parse::<i16>().ok().filter(|number| *number > 0).map(i32::from)
 }
@@ -100,6 +132,14 @@ fn positive(text: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WRONG: [(&str, &str); 5] = [
+        ("KAFKA_BROKERS", "kafka"),
+        ("KAFKA_TOPIC", "with space"),
+        ("KAFKA_INSTANCE_ID", "a/b"),
+        ("KAFKA_SESSION_TIMEOUT", "2s"),
+        ("KAFKA_PARTITIONS", "0"),
+    ];
 
     #[test]
     fn only_the_brokers_have_no_default() {
@@ -109,11 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn a_process_with_a_name_has_time_to_restart() {
+        let at = KafkaConfig::at("kafka:9092");
+        assert_eq!(at.session_timeout(), Duration::from_secs(10));
+        let named = KafkaConfig { instance: Some("worker-0".to_owned()), ..at };
+        assert_eq!(named.session_timeout(), Duration::from_secs(45));
+        let told = KafkaConfig { session_timeout: Some(Duration::from_secs(20)), ..named };
+        assert_eq!(told.session_timeout(), Duration::from_secs(20));
+    }
+
+    #[test]
     fn every_wrong_variable_is_reported_at_once() {
-        let mut env =
-            Env::from_pairs([("KAFKA_BROKERS", "kafka"), ("KAFKA_TOPIC", "with space"), ("KAFKA_PARTITIONS", "0")]);
+        let mut env = Env::from_pairs(WRONG);
         let error = common::config::read::<KafkaConfig>(&mut env).unwrap_err().to_string();
-        for variable in ["KAFKA_BROKERS", "KAFKA_TOPIC", "KAFKA_PARTITIONS"] {
+        for (variable, _) in WRONG {
             assert!(error.contains(variable), "{error}");
         }
     }

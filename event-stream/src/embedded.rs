@@ -28,7 +28,35 @@ pub struct Broker {
 
 enum Request {
     Create(KafkaConfig, Sender<Result<(), Error>>),
-    Desynchronise,
+    Answer(Vec<RDKafkaRespErr>, Sender<Result<(), Error>>),
+}
+
+/// What the broker says to a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It writes, as always.
+    Written,
+    /// `NOT_LEADER_FOR_PARTITION`: another broker has it now. It does not write.
+    NotLeader,
+    /// `REQUEST_TIMED_OUT`: the replicas did not follow in time. It does not write, where a real one may have written.
+    TimedOut,
+    /// `DUPLICATE_SEQUENCE_NUMBER`: it has the records already. It does not write, so what it says is true only of records
+    /// that it took before.
+    Duplicate,
+    /// `OUT_OF_ORDER_SEQUENCE_NUMBER`, as if it had lost what the producer wrote before, of which a producer dies.
+    OutOfOrder,
+}
+
+impl Answer {
+    fn code(self) -> RDKafkaRespErr {
+        match self {
+            Answer::Written => RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+            Answer::NotLeader => RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+            Answer::TimedOut => RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+            Answer::Duplicate => RDKafkaRespErr::RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER,
+            Answer::OutOfOrder => RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+        }
+    }
 }
 
 impl Broker {
@@ -69,6 +97,20 @@ impl Broker {
         answered.recv().map_err(no_thread)?
     }
 
+    /// Gives these answers to the next writes, one to each batch, after those that were asked for before. For tests.
+    ///
+    /// Unlike a real broker it does not look at sequence numbers: a batch that was under way behind a refused one is
+    /// written before it, and a producer takes the refused one for written then.
+    ///
+    /// # Errors
+    ///
+    /// When the broker's thread ended.
+    pub fn answer_writes(&self, answers: &[Answer]) -> Result<(), Error> {
+        let (answer, answered) = channel();
+        self.request(Request::Answer(answers.iter().map(|answer| answer.code()).collect(), answer))?;
+        answered.recv().map_err(no_thread)?
+    }
+
     /// The next write is refused as if the broker had lost what the producer wrote before, of which a producer dies. For
     /// tests.
     ///
@@ -76,7 +118,7 @@ impl Broker {
     ///
     /// When the broker's thread ended.
     pub fn desynchronise(&self) -> Result<(), Error> {
-        self.request(Request::Desynchronise)
+        self.answer_writes(&[Answer::OutOfOrder])
     }
 
     fn request(&self, request: Request) -> Result<(), Error> {
@@ -106,9 +148,9 @@ fn hold(started: &Sender<Result<String, Error>>, requests: &Receiver<Request>) {
     while let Ok(request) = requests.recv() {
         let (config, answer) = match request {
             Request::Create(config, answer) => (config, answer),
-            Request::Desynchronise => {
-                let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-                cluster.request_errors(RDKafkaApiKey::Produce, &[error]);
+            Request::Answer(codes, answer) => {
+                cluster.request_errors(RDKafkaApiKey::Produce, &codes);
+                let _ = answer.send(Ok(()));
                 continue;
             }
         };

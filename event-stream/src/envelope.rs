@@ -1,9 +1,14 @@
 //! What surrounds a payload on the wire: key and headers.
 
-use std::{fmt::Write as _, str::FromStr, sync::Arc};
+use std::{
+    fmt::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    str::FromStr,
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, Header, Headers as _, Message as _, OwnedHeaders};
 use twilight_model::id::{
     Id,
     marker::{ApplicationMarker, GuildMarker},
@@ -11,6 +16,9 @@ use twilight_model::id::{
 
 /// Header that says by which rules the others are read.
 pub(crate) const SCHEMA: &str = "schema";
+
+/// Stands for the name of a header that is not UTF-8.
+const UNREADABLE: &str = "\u{fffd}";
 
 /// The key of a record: records of one key stay in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +118,18 @@ impl Headers {
         Headers { entries, buffer: Bytes::from(buffer) }
     }
 
+    /// The binding panics at a name that is not UTF-8, which any writer can send: nothing but the name's place is kept of
+    /// such a header, so that it does not end the thread that reads for everybody.
+    fn copied(headers: &BorrowedHeaders) -> Headers {
+        let whole = || Headers::collect(headers.iter().map(|header| (header.key, header.value)));
+        let one = |index| catch_unwind(AssertUnwindSafe(|| headers.get(index)));
+        let each = || {
+            let all = (0..headers.count()).map(one);
+            Headers::collect(all.map(|header| header.map_or((UNREADABLE, None), |header| (header.key, header.value))))
+        };
+        catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|_| each())
+    }
+
     /// The value of the first header of this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|(entry, _)| *entry == name).and_then(|(_, value)| value)
@@ -196,14 +216,12 @@ pub struct Message {
 
 impl Message {
     pub(crate) fn copied(topic: &Arc<str>, message: &rdkafka::message::BorrowedMessage<'_>) -> Message {
-        let headers =
-            message.headers().map(|headers| Headers::collect(headers.iter().map(|header| (header.key, header.value))));
         Message {
             topic: Arc::clone(topic),
             partition: message.partition(),
             offset: message.offset(),
             key: message.key().map(Bytes::copy_from_slice),
-            headers: headers.unwrap_or_default(),
+            headers: message.headers().map(Headers::copied).unwrap_or_default(),
             payload: message.payload().map(Bytes::copy_from_slice),
         }
     }

@@ -79,6 +79,12 @@ pub enum Error {
     /// The producer died since: wait for the results of what it had, then go on in its next life.
     #[error("the producer died, and another took its place")]
     Replaced,
+    /// Another process of the group took this one's place in it.
+    #[error("another process has the same KAFKA_INSTANCE_ID, {instance}: each needs one of its own")]
+    Fenced {
+        /// The name that both have.
+        instance: String,
+    },
     /// The consumer cannot go on.
     #[error("consume {topic}")]
     Consume {

@@ -5,6 +5,8 @@ pub mod topics;
 mod config;
 mod envelope;
 mod error;
+mod events;
+mod kind;
 
 mod admin;
 mod client;
@@ -19,9 +21,13 @@ pub mod testing;
 
 pub use admin::ensure_topics;
 pub use config::KafkaConfig;
-pub use consumer::{Bounds, Consumer, Failure, Meta, Retries};
-pub use dead_letters::{Class, DeadLetter};
+pub use consumer::{Bounds, Consumer, EventMetrics, Failure, Meta, Retries};
+pub use dead_letters::{
+    Buried, Class, DeadLetter, InvalidId, LetterId, Replaying, Selection, Spared, Told, UnknownClass, dead_letters_of,
+    replay, visit_dead_letters,
+};
 pub use envelope::{HeaderWriter, Headers, Key, Message, Undecodable};
 pub use error::Error;
-pub use producer::{Acked, Delivery, Life, Producer, Profile};
+pub use kind::{Kind, Priority};
+pub use producer::{Acked, Delivery, Life, Producer, Profile, Receipt, Receipts};
 pub use topics::{GatewayEvents, LateInteractions, Topic};

@@ -1,7 +1,8 @@
 //! Reads a topic as it stands, outside any consumer group.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
+    ops::{ControlFlow, Range},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,94 +13,209 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::Message as _,
 };
+use time::OffsetDateTime;
 
 use crate::{client, config::KafkaConfig, envelope::Message, error::Error};
 
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Every record that `topic` holds now, partition by partition.
+/// A record, and when it was written.
+pub(crate) struct Read {
+    pub(crate) message: Message,
+    /// As its writer or its broker says; `None` where neither did.
+    pub(crate) at: Option<OffsetDateTime>,
+}
+
+/// Offsets of each partition, from the first to the one behind the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) BTreeMap<i32, Range<i64>>);
+
+/// What `topic` holds now; from the first record on that was written at `since` or later, where that is given.
+///
+/// # Errors
+///
+/// When the brokers do not answer, or the topic does not exist.
+pub(crate) async fn span(config: &KafkaConfig, topic: &str, since: Option<OffsetDateTime>) -> Result<Span, Error> {
+    in_a_thread(config, topic, move |reader| reader.span(since)).await
+}
+
+/// Shows each record of `span` to `visit`, those of a partition in their order, until it breaks off.
+///
+/// Runs in a thread of its own, where `visit` may block: what is read ahead is bounded by bytes.
+///
+/// # Errors
+///
+/// When the brokers do not answer, or the topic does not exist.
+pub(crate) async fn visit<S: Send + 'static>(
+    config: &KafkaConfig,
+    topic: &str,
+    span: Span,
+    mut state: S,
+    visit: impl Fn(&mut S, Read) -> ControlFlow<()> + Send + 'static,
+) -> Result<S, Error> {
+    in_a_thread(config, topic, move |reader| {
+        reader.visit(&span, |read| visit(&mut state, read))?;
+        Ok(state)
+    })
+    .await
+}
+
+/// Every record that `topic` holds now, partition by partition. For topics that fit into memory.
 ///
 /// # Errors
 ///
 /// When the brokers do not answer, or the topic does not exist.
 pub(crate) async fn read_all(config: &KafkaConfig, topic: &str) -> Result<Vec<Message>, Error> {
-    let config = config.clone();
-    let topic: Arc<str> = topic.into();
-    let name = Arc::clone(&topic);
-    let reading = tokio::task::spawn_blocking(move || read_all_now(&config, &name));
-    reading.await.unwrap_or_else(|error| Err(Error::Thread { topic: topic.to_string(), reason: error.to_string() }))
+    let span = span(config, topic, None).await?;
+    let partitions: BTreeMap<i32, Vec<Message>> = BTreeMap::new();
+    let keep = |partitions: &mut BTreeMap<i32, Vec<Message>>, read: Read| {
+        partitions.entry(read.message.partition).or_default().push(read.message);
+        ControlFlow::Continue(())
+    };
+    Ok(visit(config, topic, span, partitions, keep).await?.into_values().flatten().collect())
 }
 
-fn read_all_now(config: &KafkaConfig, topic: &Arc<str>) -> Result<Vec<Message>, Error> {
-    let make = |source| Error::Client { client: "reader".to_owned(), source };
-    let failed = |source| Error::Consume { topic: topic.to_string(), source };
-    let consumer: BaseConsumer = client::settings(config, "tickets-reader")
-        // librdkafka wants a name even where no group is joined.
-        .set("group.id", "tickets-reader")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .create()
-        .map_err(make)?;
-
-    let metadata = consumer
-        .fetch_metadata(Some(topic), ANSWER)
-        .map_err(|source| Error::Unreachable { brokers: config.brokers.clone(), source })?;
-    let partitions: Vec<i32> = metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|p| p.id()).collect();
-    if partitions.is_empty() {
-        return Err(Error::NoTopic { topic: topic.to_string() });
-    }
-
-    let mut read: HashMap<i32, Vec<Message>> = HashMap::new();
-    let mut open = HashMap::new();
-    let mut assignment = TopicPartitionList::new();
-    for partition in partitions {
-        let (low, high) = watermarks(&consumer, topic, partition).map_err(failed)?;
-        if low < high {
-            open.insert(partition, high);
-            assignment.add_partition_offset(topic, partition, Offset::Beginning).map_err(failed)?;
-        }
-    }
-    consumer.assign(&assignment).map_err(failed)?;
-
-    let mut deadline = Instant::now() + ANSWER;
-    while !open.is_empty() {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                deadline = Instant::now() + ANSWER;
-                let Some(high) = open.get(&message.partition()) else { continue };
-                if message.offset() < *high {
-                    read.entry(message.partition()).or_default().push(Message::copied(topic, &message));
-                }
-                if message.offset() + 1 >= *high {
-                    open.remove(&message.partition());
-                }
-            }
-            // The last offsets of a partition may hold no record.
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                open.remove(&partition);
-            }
-            Some(Err(_)) | None if Instant::now() < deadline => {}
-            Some(Err(source)) => return Err(failed(source)),
-            None => return Err(failed(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))),
-        }
-    }
-    let mut partitions: Vec<_> = read.into_iter().collect();
-    partitions.sort_by_key(|(partition, _)| *partition);
-    Ok(partitions.into_iter().flat_map(|(_, messages)| messages).collect())
+async fn in_a_thread<R: Send + 'static>(
+    config: &KafkaConfig,
+    topic: &str,
+    read: impl FnOnce(Reader) -> Result<R, Error> + Send + 'static,
+) -> Result<R, Error> {
+    let (config, name) = (config.clone(), Arc::from(topic));
+    let reading = tokio::task::spawn_blocking(move || read(Reader::new(&config, name)?));
+    reading.await.unwrap_or_else(|error| Err(Error::Thread { topic: topic.to_owned(), reason: error.to_string() }))
 }
 
-/// The first and the next offset. A partition that was just made has no leader for a moment.
-fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
-    let deadline = Instant::now() + ANSWER;
-    loop {
-        match consumer.fetch_watermarks(topic, partition, ANSWER) {
-            Err(error)
-                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotLeaderForPartition)
-                    && Instant::now() < deadline =>
+struct Reader {
+    consumer: BaseConsumer,
+    topic: Arc<str>,
+    brokers: String,
+}
+
+impl Reader {
+    fn new(config: &KafkaConfig, topic: Arc<str>) -> Result<Reader, Error> {
+        let make = |source| Error::Client { client: "reader".to_owned(), source };
+        let consumer = client::settings(config, "tickets-reader")
+            // librdkafka wants a name even where no group is joined.
+            .set("group.id", "tickets-reader")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            // What is read ahead: a batch of a fetch can be a hundred times as large as it was on the wire.
+            .set("queued.max.messages.kbytes", "16384")
+            .set("queued.min.messages", "5000")
+            .set("fetch.message.max.bytes", "262144")
+            .create()
+            .map_err(make)?;
+        Ok(Reader { consumer, topic, brokers: config.brokers.clone() })
+    }
+
+    fn failed(&self, source: KafkaError) -> Error {
+        Error::Consume { topic: self.topic.to_string(), source }
+    }
+
+    fn span(&self, since: Option<OffsetDateTime>) -> Result<Span, Error> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(&self.topic), ANSWER)
+            .map_err(|source| Error::Unreachable { brokers: self.brokers.clone(), source })?;
+        let partitions: Vec<i32> =
+            metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|p| p.id()).collect();
+        if partitions.is_empty() {
+            return Err(Error::NoTopic { topic: self.topic.to_string() });
+        }
+        let mut span = Span::default();
+        for &partition in &partitions {
+            let (low, high) = self.watermarks(partition).map_err(|error| self.failed(error))?;
+            span.0.insert(partition, low..high);
+        }
+        if let Some(since) = since {
+            self.begin_at(&mut span, since).map_err(|error| self.failed(error))?;
+        }
+        span.0.retain(|_, offsets| !offsets.is_empty());
+        Ok(span)
+    }
+
+    /// The first and the next offset. A partition that was just made has no leader for a moment.
+    fn watermarks(&self, partition: i32) -> Result<(i64, i64), KafkaError> {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            match self.consumer.fetch_watermarks(&self.topic, partition, ANSWER) {
+                Err(error)
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotLeaderForPartition)
+                        && Instant::now() < deadline =>
+                {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    fn begin_at(&self, span: &mut Span, since: OffsetDateTime) -> Result<(), KafkaError> {
+        let millis = i64::try_from(since.unix_timestamp_nanos() / 1_000_000).unwrap_or(0).max(0);
+        let mut question = TopicPartitionList::new();
+        for &partition in span.0.keys() {
+            question.add_partition_offset(&self.topic, partition, Offset::Offset(millis))?;
+        }
+        for answer in self.consumer.offsets_for_times(question, ANSWER)?.elements() {
+            answer.error()?;
+            if let Some(offsets) = span.0.get_mut(&answer.partition()) {
+                offsets.start = match answer.offset() {
+                    Offset::Offset(first) => first.max(offsets.start),
+                    // Nothing is as young.
+                    _ => offsets.end,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn visit(&self, span: &Span, mut visit: impl FnMut(Read) -> ControlFlow<()>) -> Result<(), Error> {
+        let failed = |error| self.failed(error);
+        let mut open: BTreeMap<i32, i64> = BTreeMap::new();
+        let mut assignment = TopicPartitionList::new();
+        for (&partition, offsets) in span.0.iter().filter(|(_, offsets)| !offsets.is_empty()) {
+            open.insert(partition, offsets.end);
+            assignment.add_partition_offset(&self.topic, partition, Offset::Offset(offsets.start)).map_err(failed)?;
+        }
+        self.consumer.assign(&assignment).map_err(failed)?;
+
+        let mut deadline = Instant::now() + ANSWER;
+        while !open.is_empty() {
+            let ended = match self.consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    let (partition, offset) = (message.partition(), message.offset());
+                    let Some(&end) = open.get(&partition) else { continue };
+                    if offset < end {
+                        let at = message.timestamp().to_millis().and_then(of_millis);
+                        let message = Message::copied(&self.topic, &message);
+                        if visit(Read { message, at }).is_break() {
+                            return Ok(());
+                        }
+                    }
+                    // Behind the visit, which may have taken long.
+                    deadline = Instant::now() + ANSWER;
+                    (offset + 1 >= end).then_some(partition)
+                }
+                // The last offsets of a partition may hold no record.
+                Some(Err(KafkaError::PartitionEOF(partition))) => Some(partition),
+                Some(Err(_)) | None if Instant::now() < deadline => None,
+                Some(Err(source)) => return Err(failed(source)),
+                None => {
+                    return Err(failed(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)));
+                }
+            };
+            if let Some(partition) = ended
+                && open.remove(&partition).is_some()
             {
-                std::thread::sleep(Duration::from_millis(50));
+                let mut done = TopicPartitionList::new();
+                done.add_partition(&self.topic, partition);
+                self.consumer.pause(&done).map_err(failed)?;
             }
-            answer => return answer,
         }
+        Ok(())
     }
+}
+
+fn of_millis(millis: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()
 }

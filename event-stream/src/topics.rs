@@ -9,12 +9,17 @@
 
 use std::time::Duration;
 
-use model::topics::{GatewayEvent, LateInteraction};
+use model::{
+    TraceParent,
+    topics::{GatewayEvent, LateInteraction},
+    trace,
+};
 use time::OffsetDateTime;
 
 use crate::{
     config::KafkaConfig,
     envelope::{HeaderWriter, Headers, Key, Message, Undecodable},
+    kind::{Kind, Priority},
 };
 
 /// A topic, as a type: its name, its payload, and how the payload is written.
@@ -42,6 +47,12 @@ pub trait Topic: Send + Sync + 'static {
 
     /// The value.
     fn body(payload: &Self::Payload) -> &[u8];
+
+    /// What a record with these headers is about, and how urgent it is; asked before the record is decoded.
+    fn kind(headers: &Headers) -> Kind {
+        let _ = headers;
+        Kind { name: Self::LABEL, priority: Priority::Normal }
+    }
 
     /// Reads a record; its schema is checked already.
     ///
@@ -109,10 +120,15 @@ impl Topic for GatewayEvents {
             headers.number(GUILD, guild);
         }
         headers.number(RECEIVED_AT, event.received_at.unix_timestamp_nanos());
+        write_trace(event.trace, headers);
     }
 
     fn body(event: &GatewayEvent) -> &[u8] {
         &event.payload
+    }
+
+    fn kind(headers: &Headers) -> Kind {
+        headers.text(TYPE).map_or(Kind::OTHER, Kind::of_event)
     }
 
     fn decode(message: &Message) -> Result<GatewayEvent, Undecodable> {
@@ -125,6 +141,7 @@ impl Topic for GatewayEvents {
             kind: headers.text(TYPE)?.to_owned(),
             guild: headers.parse_optional(GUILD)?,
             received_at: received_at(headers)?,
+            trace: read_trace(headers),
             payload: message.body()?.clone(),
         })
     }
@@ -159,10 +176,15 @@ impl Topic for LateInteractions {
             headers.number(GUILD, guild);
         }
         headers.number(RECEIVED_AT, late.received_at.unix_timestamp_nanos());
+        write_trace(late.trace, headers);
     }
 
     fn body(late: &LateInteraction) -> &[u8] {
         &late.payload
+    }
+
+    fn kind(_: &Headers) -> Kind {
+        Kind::LATE_INTERACTION
     }
 
     fn decode(message: &Message) -> Result<LateInteraction, Undecodable> {
@@ -172,6 +194,7 @@ impl Topic for LateInteractions {
             interaction: headers.parse(INTERACTION)?,
             guild: headers.parse_optional(GUILD)?,
             received_at: received_at(headers)?,
+            trace: read_trace(headers),
             payload: message.body()?.clone(),
         })
     }
@@ -180,6 +203,17 @@ impl Topic for LateInteractions {
 fn received_at(headers: &Headers) -> Result<OffsetDateTime, Undecodable> {
     let nanos = headers.parse::<i128>(RECEIVED_AT)?;
     OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| Undecodable::Malformed(RECEIVED_AT))
+}
+
+fn write_trace(trace: Option<TraceParent>, headers: &mut HeaderWriter) {
+    if let Some(trace) = trace {
+        headers.text(trace::HEADER, trace.encode(&mut [0; trace::LENGTH]));
+    }
+}
+
+/// A trace only helps who reads logs: without it, or with one that is malformed, the record is as good.
+pub(crate) fn read_trace(headers: &Headers) -> Option<TraceParent> {
+    TraceParent::parse(headers.text(trace::HEADER).ok()?)
 }
 
 #[cfg(test)]
@@ -210,15 +244,21 @@ mod tests {
         })
     }
 
+    fn trace() -> impl Strategy<Value = Option<TraceParent>> {
+        proptest::option::of(
+            (any::<String>(), any::<u64>()).prop_map(|(source, number)| TraceParent::derived(&source, number)),
+        )
+    }
+
     proptest! {
         #[test]
         fn a_gateway_event_comes_back_whole(
             bot in 1..u64::MAX, shard: u32, session: String, sequence: u64, kind in "[A-Z_]{1,40}",
-            guild in proptest::option::of(1..u64::MAX), received_at in at(), payload: Vec<u8>,
+            guild in proptest::option::of(1..u64::MAX), received_at in at(), trace in trace(), payload: Vec<u8>,
         ) {
             let event = GatewayEvent {
                 bot: Id::new(bot), shard, session, sequence, kind, guild: guild.map(Id::new), received_at,
-                payload: Bytes::from(payload),
+                trace, payload: Bytes::from(payload),
             };
             let message = on_the_wire::<GatewayEvents>(&event);
             let key = guild.unwrap_or(bot).to_string();
@@ -229,11 +269,11 @@ mod tests {
         #[test]
         fn a_late_interaction_comes_back_whole(
             bot in 1..u64::MAX, interaction in 1..u64::MAX, guild in proptest::option::of(1..u64::MAX),
-            received_at in at(), payload: Vec<u8>,
+            received_at in at(), trace in trace(), payload: Vec<u8>,
         ) {
             let late = LateInteraction {
                 bot: Id::new(bot), interaction: Id::new(interaction), guild: guild.map(Id::new), received_at,
-                payload: Bytes::from(payload),
+                trace, payload: Bytes::from(payload),
             };
             prop_assert_eq!(decode::<LateInteractions>(&on_the_wire::<LateInteractions>(&late)), Ok(late));
         }
@@ -255,12 +295,35 @@ mod tests {
     }
 
     #[test]
+    fn a_record_with_a_malformed_trace_or_none_is_read_without_one() {
+        let late = LateInteraction {
+            bot: Id::new(1),
+            interaction: Id::new(2),
+            guild: None,
+            received_at: OffsetDateTime::UNIX_EPOCH,
+            trace: Some(TraceParent::derived("interaction", 2)),
+            payload: Bytes::from_static(b"{}"),
+        };
+        let whole = on_the_wire::<LateInteractions>(&late);
+        let without = LateInteraction { trace: None, ..late };
+        for malformed in [None, Some(&b"00-abc"[..]), Some(b"\xff")] {
+            let kept = HeaderWriter::copy_of(&whole.headers, |name| name != trace::HEADER);
+            let kept = Headers::from(&kept.finish());
+            let pairs = kept.iter().filter_map(|(name, value)| Some((name, value?)));
+            let headers = Headers::from_pairs(pairs.chain(malformed.map(|value| (trace::HEADER, value))));
+            let message = Message { headers, ..whole.clone() };
+            assert_eq!(decode::<LateInteractions>(&message), Ok(without.clone()));
+        }
+    }
+
+    #[test]
     fn a_record_of_another_topic_is_undecodable() {
         let late = LateInteraction {
             bot: Id::new(1),
             interaction: Id::new(2),
             guild: None,
             received_at: OffsetDateTime::UNIX_EPOCH,
+            trace: None,
             payload: Bytes::from_static(b"{}"),
         };
         let message = on_the_wire::<LateInteractions>(&late);

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use bytes::Bytes;
-use model::routes;
+use model::{TraceParent, routes, trace};
 use reqwest::{
     StatusCode,
     header::{self, HeaderValue, InvalidHeaderValue},
@@ -54,6 +54,7 @@ impl Worker {
         &self,
         bot: Id<ApplicationMarker>,
         received_at: OffsetDateTime,
+        trace: TraceParent,
         interaction: Bytes,
         until: Instant,
     ) -> Option<Bytes> {
@@ -65,6 +66,7 @@ impl Worker {
             let response = request
                 .header(header::CONTENT_TYPE, "application/json")
                 .header(routes::BOT_ID, bot.get())
+                .header(trace::HEADER, trace.encode(&mut [0; trace::LENGTH]))
                 .header(routes::RECEIVED_AT_MS, (received_at.unix_timestamp_nanos() / 1_000_000).to_string())
                 .body(interaction)
                 .send()

@@ -9,6 +9,8 @@ pub mod routes;
 mod settings;
 mod ticket;
 pub mod topics;
+pub mod trace;
+mod whitelabel;
 
 pub use self::{
     custom_id::CustomId,
@@ -18,4 +20,6 @@ pub use self::{
     panel::{Panel, PanelId, PanelState},
     settings::{DEFAULT_TICKET_LIMIT, GuildSettings},
     ticket::{CloseStep, Ticket, TicketKey, TicketNumber, TicketState, UnknownName},
+    trace::TraceParent,
+    whitelabel::{Activity, ActivityKind, NoticeState, Presence, PresenceStatus, Refusal, WhitelabelBot},
 };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use twilight_model::id::{
     Id,
-    marker::{ApplicationMarker, ChannelMarker, GuildMarker, InteractionMarker, MessageMarker, UserMarker},
+    marker::{ApplicationMarker, ChannelMarker, GuildMarker, MessageMarker, UserMarker},
 };
 use uuid::Uuid;
 
@@ -31,8 +31,6 @@ pub struct Ticket {
     pub state: TicketState,
     /// The mark that its channel carries, by which a channel without a row is recognised.
     pub nonce: Uuid,
-    /// The click that opened it.
-    pub opening_interaction: Id<InteractionMarker>,
     /// Its channel, from the moment it was made: also of a ticket that is still [`TicketState::Opening`].
     pub channel: Option<Id<ChannelMarker>>,
     /// The message with the buttons in its channel.

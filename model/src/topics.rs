@@ -9,6 +9,8 @@ use twilight_model::id::{
     marker::{ApplicationMarker, GuildMarker, InteractionMarker},
 };
 
+use crate::trace::TraceParent;
+
 /// A dispatch of the gateway, of topic `tickets-events`.
 ///
 /// (`bot`, `session`, `sequence`) identifies it: a dispatch that comes again has the same three.
@@ -28,6 +30,8 @@ pub struct GatewayEvent {
     pub guild: Option<Id<GuildMarker>>,
     /// When it was received.
     pub received_at: OffsetDateTime,
+    /// Its trace; a record without one, or with a malformed one, has none.
+    pub trace: Option<TraceParent>,
     /// The whole gateway frame `{"op","s","t","d"}`, byte for byte.
     pub payload: Bytes,
 }
@@ -45,6 +49,8 @@ pub struct LateInteraction {
     pub guild: Option<Id<GuildMarker>>,
     /// When it was received; the token's 15 minutes count from here.
     pub received_at: OffsetDateTime,
+    /// Its trace; a record without one, or with a malformed one, has none.
+    pub trace: Option<TraceParent>,
     /// Discord's body, byte for byte.
     pub payload: Bytes,
 }
@@ -60,6 +66,7 @@ impl fmt::Debug for GatewayEvent {
             .field("kind", &self.kind)
             .field("guild", &self.guild)
             .field("received_at", &self.received_at)
+            .field("trace", &self.trace)
             .field("payload_bytes", &self.payload.len())
             .finish()
     }
@@ -72,6 +79,7 @@ impl fmt::Debug for LateInteraction {
             .field("interaction", &self.interaction)
             .field("guild", &self.guild)
             .field("received_at", &self.received_at)
+            .field("trace", &self.trace)
             .field("payload_bytes", &self.payload.len())
             .finish()
     }
@@ -88,6 +96,7 @@ mod tests {
             interaction: Id::new(2),
             guild: None,
             received_at: OffsetDateTime::UNIX_EPOCH,
+            trace: None,
             payload: Bytes::from_static(b"{\"token\":\"hush\"}"),
         };
         assert!(!format!("{late:?}").contains("hush"));
@@ -99,6 +108,7 @@ mod tests {
             kind: "MESSAGE_CREATE".to_owned(),
             guild: None,
             received_at: OffsetDateTime::UNIX_EPOCH,
+            trace: None,
             payload: Bytes::from_static(b"hush"),
         };
         assert!(!format!("{event:?}").contains("hush"));

@@ -8,9 +8,19 @@
 //! It stops as soon as it knows everything. A frame whose object repeats a key, which JSON advises against and Discord
 //! does not send, may therefore count with its first occurrence.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
+use memchr::memmem::Finder;
 use twilight_model::id::{Id, marker::GuildMarker};
+
+use crate::walk::{Place, Walk};
+
+/// Finds what looks like the key that names an event's guild.
+static GUILD_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""guild_id""#));
+/// The same where the event is about a guild.
+static ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""id""#));
+/// Finds what a key might be spelled with instead of a letter.
+static ESCAPED_LETTER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r"\u00"));
 
 /// What a shard reads of a frame.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,6 +69,9 @@ pub fn scan(frame: &str) -> Result<Envelope<'_>, Malformed> {
                 found.kind_seen = true;
             }
             "d" if scanner.peek() == Some(b'{') => {
+                if found.lacks_only_the_guild() && scanner.guild_by_name(&mut found)? {
+                    break;
+                }
                 if scanner.data(&mut found)? {
                     break;
                 }
@@ -93,6 +106,11 @@ impl<'a> Found<'a> {
         guild.is_some() && self.op.is_some() && self.sequence_seen && self.kind_seen
     }
 
+    /// Whether all is read that stands beside `d`. Discord writes `d` last.
+    fn lacks_only_the_guild(&self) -> bool {
+        self.op.is_some() && self.sequence_seen && self.kind_seen
+    }
+
     fn envelope(self) -> Result<Envelope<'a>, Malformed> {
         let guild = if self.is_about_a_guild() { self.id } else { self.guild_id };
         let op = self.op.ok_or(Malformed::NoOpcode)?;
@@ -107,6 +125,36 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    /// Looks in `d` for the guild without going through its members; true where the envelope is complete by it.
+    fn guild_by_name(&mut self, found: &mut Found<'a>) -> Result<bool, Malformed> {
+        let (finder, guild) =
+            if found.is_about_a_guild() { (&*ID, &mut found.id) } else { (&*GUILD_ID, &mut found.guild_id) };
+        let begin = self.at;
+        let mut walk = Walk::new(self.bytes, begin + 1);
+        let mut from = begin + 1;
+        while let Some(ahead) = self.bytes.get(from..).and_then(|rest| finder.find(rest)) {
+            let place = from + ahead;
+            match walk.place(place) {
+                Place::Own => {
+                    self.at = place + finder.needle().len();
+                    self.whitespace();
+                    if self.peek() == Some(b':') {
+                        self.at += 1;
+                        self.whitespace();
+                        *guild = self.guild()?;
+                        return Ok(true);
+                    }
+                    self.at = begin;
+                }
+                Place::Other => {}
+                Place::Outside => break,
+            }
+            from = place + 1;
+        }
+        // It has no such key, unless one that is spelled in another way.
+        Ok(self.bytes.get(begin..).is_none_or(|rest| ESCAPED_LETTER.find(rest).is_none()))
+    }
+
     /// Reads the members of `d`; true where the envelope is complete and the rest need not be read.
     fn data(&mut self, found: &mut Found<'a>) -> Result<bool, Malformed> {
         self.expect(b'{')?;
@@ -466,6 +514,16 @@ mod tests {
 
         #[test]
         fn the_scan_agrees_with_a_full_parse(frame in frame()) {
+            prop_assert_eq!(scan(&frame).ok(), reference(&frame), "{}", frame);
+        }
+
+        #[test]
+        fn a_frame_in_discords_order_is_scanned_as_by_a_full_parse(
+            kind in prop::sample::select(vec!["GUILD_CREATE", "MESSAGE_CREATE"]),
+            d in object(prop_oneof![4 => json(), 1 => "[a-z{\"]{0,150}".prop_map(|text| Value::String(text).to_string())], 0..9),
+            other in json(),
+        ) {
+            let frame = format!(r#"{{"t":"{kind}","s":1,"op":0,"d":{d},"x":{other}}}"#);
             prop_assert_eq!(scan(&frame).ok(), reference(&frame), "{}", frame);
         }
 

@@ -1,13 +1,11 @@
 //! What Discord says about the gateway, and what we say to it.
 
-use std::time::Duration;
-
 use common::{
     discord::{self, Discord},
     service::Service,
 };
 use serde::Deserialize;
-use twilight_gateway::{Intents, queue::InMemoryQueue};
+use twilight_gateway::Intents;
 use twilight_model::gateway::CloseCode;
 
 /// Where the bot's token comes from, for whoever has to mend it.
@@ -40,7 +38,7 @@ pub struct GatewayInfo {
 }
 
 /// How often a bot may identify.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct StartLimit {
     /// Per period.
     pub total: u32,
@@ -69,28 +67,18 @@ pub async fn ask(service: &Service, discord: &Discord) -> anyhow::Result<Gateway
     discord::ask_json(service, discord, "gateway/bot", TOKEN).await
 }
 
-/// Says where a bot has fewer shards than Discord recommends: beyond 2,500 guilds a shard is refused.
-pub fn compare_shards(total: u32, recommended: u32) {
-    if total < recommended {
-        tracing::warn!(total, recommended, "Discord recommends {recommended} shards, there are {total}");
-    }
-}
-
-/// Paces the IDENTIFYs of this process. `buckets` overrides how many shards may identify at once.
-#[must_use]
-pub fn identify_queue(limit: &StartLimit, buckets: Option<u16>) -> InMemoryQueue {
-    if limit.remaining == 0 {
-        tracing::warn!(
-            limit.total,
-            limit.reset_after,
-            "no session may be started until Discord's limit resets in {} s; only RESUMEs connect before",
-            limit.reset_after / 1000,
-        );
-    }
-    // 0 would mean "without pacing" to the queue.
-    let buckets = buckets.unwrap_or(limit.max_concurrency).max(1);
-    let total = limit.total.max(limit.remaining);
-    InMemoryQueue::new(buckets, limit.remaining, Duration::from_millis(limit.reset_after), total)
+/// Discord closed the connection of a shard in a way that no retry can cure.
+#[derive(Debug, thiserror::Error)]
+#[error("Discord closed shard {shard} for good with code {code} ({reason}): {cause}")]
+pub struct FatalClose {
+    /// The shard.
+    pub shard: u32,
+    /// The close code; 4004 also where the REST API refused the token.
+    pub code: u16,
+    /// Discord's own words.
+    pub reason: String,
+    /// What that means for the public bot, and what to do, see [`fatal_close`].
+    pub cause: &'static str,
 }
 
 /// Why Discord closed a connection for good, and what the operator can do; `None` for codes after which we reconnect.
@@ -102,11 +90,12 @@ pub fn fatal_close(code: u16) -> Option<&'static str> {
              SHARDER_TOKEN (or DISCORD_TOKEN)"
         }
         CloseCode::InvalidShard => {
-            "the shard is not one of the total: SHARDER_ID, SHARDER_TOTAL and SHARDER_CLUSTER_SIZE must agree \
-             in all processes"
+            "the shard is not one of the total: SHARDER_TOTAL and SHARDER_CLUSTER_SIZE, or TOTAL_SHARDS, must be the \
+             same in all processes"
         }
         CloseCode::ShardingRequired => {
-            "the bot is in too many guilds for this few shards: raise SHARDER_TOTAL or SHARDER_CLUSTER_SIZE"
+            "the bot is in too many guilds for this few shards: raise SHARDER_TOTAL, SHARDER_CLUSTER_SIZE or \
+             TOTAL_SHARDS in all processes; after SHARDER_TOTAL=auto delete sharder:total:{bot} from Redis"
         }
         CloseCode::InvalidApiVersion => "the gateway no longer speaks API version 10: update Tickets",
         CloseCode::InvalidIntents => "an intent is unknown to the gateway: update Tickets",

@@ -3,14 +3,20 @@
 pub mod config;
 pub mod shard;
 
+pub mod budget;
 pub mod envelope;
 pub mod gateway;
+pub mod identify;
 pub mod metrics;
 pub mod outbox;
 pub mod persist;
-pub mod readiness;
+pub mod presence;
 pub mod sessions;
+pub mod total;
+pub mod whitelabel;
 pub mod window;
+
+mod walk;
 
 use anyhow::Context;
 use common::{
@@ -20,14 +26,19 @@ use common::{
 };
 use event_stream::{Producer, Profile, ensure_topics};
 use secrecy::ExposeSecret;
+use tokio::sync::watch;
 use twilight_gateway::ConfigBuilder;
 
 pub use config::Config;
 
-use crate::{metrics::Metrics, readiness::Shared, sessions::Sessions, window::Limits};
-
-/// How much a process may have on its way to Kafka, over all its shards. When it is reached, sockets are not read.
-const IN_FLIGHT: Limits = Limits { events: 20_000, bytes: 32 << 20 };
+use crate::{
+    budget::Budget,
+    config::Shards,
+    identify::{Bot, Line},
+    metrics::Metrics,
+    sessions::Sessions,
+    total::Totals,
+};
 
 /// Runs the sharder until the service is told to stop.
 ///
@@ -36,7 +47,7 @@ const IN_FLIGHT: Limits = Limits { events: 20_000, bytes: 32 << 20 };
 /// When Discord refuses the bot for good, or a dependency cannot be used.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     service.serve_ops(config.metrics_addr).await?;
-    let gateway = Shared::new(service.dependency("gateway"));
+    let gateway = service.dependency("gateway");
     let metrics = Metrics::new(service.metrics()).context("register the metrics")?;
     let discord = Discord::new(&config.discord, config.token.clone()).context("build the Discord client")?;
     discord.register_metrics(service.metrics()).context("register the metrics of Discord's API")?;
@@ -51,37 +62,59 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         })
         .await?;
     producer.register(service.metrics()).context("register the producer's metrics")?;
-    let range = config.range;
-    let sessions = Sessions::new(common::redis::connect(&config.redis), bot, range.total());
+    let info = gateway::ask(&service, &discord).await?;
+    let pool = common::redis::connect(&config.redis);
+    let totals = matches!(config.shards, Shards::Auto { .. }).then(|| Totals::new(pool.clone()));
+    let range = match &totals {
+        Some(totals) => {
+            let agree = async || totals.agree(bot, info.shards).await.map_err(anyhow::Error::from);
+            config.shards.of(service.connect("redis", agree).await?)
+        }
+        None => config.shards.of(info.shards),
+    };
+    let sessions = Sessions::new(pool.clone(), bot, range.total());
     let mut starts = Vec::new();
     for number in range.shards() {
         let load = async || sessions.load(number).await.map_err(anyhow::Error::from);
         starts.push((number, service.connect("redis", load).await?));
     }
-    // Last, because what it says about the limits of IDENTIFY does not keep.
-    let info = gateway::ask(&service, &discord).await?;
-    gateway::compare_shards(range.total(), info.shards);
+    if starts.is_empty() {
+        tracing::warn!("all {} shards are held by other processes, this one only stands by", range.total());
+        gateway.up();
+    }
 
-    let token = config.token.expose_secret().to_owned();
-    let shards = range.shards().len().max(1);
+    let buckets = config.buckets;
+    let line = Bot { id: bot, discord: discord.clone(), buckets, sole: range.is_whole(), alone: true };
+    let identify = Line::new(pool, line, config.identify, metrics.clone());
+    let allowance = identify.allowance().clone();
+    allowance.tell(info.session_start_limit.clone()).await;
+    let watch = total::watch(discord, allowance, bot, range.total(), info.shards, totals, metrics.clone());
+    let stop = service.shutdown();
+    service.spawn(
+        "recommendation",
+        async move { stop.run_until_cancelled(watch).await.map_or(Ok(()), |end| match end {}) },
+    );
     let cx = shard::Cx {
         bot,
         total: range.total(),
-        config: ConfigBuilder::new(token, gateway::intents(config.message_content))
+        config: ConfigBuilder::new(config.token.expose_secret().to_owned(), gateway::intents(config.message_content))
             .proxy_url(info.base_url())
-            .queue(gateway::identify_queue(&info.session_start_limit, config.buckets))
             .build(),
+        identify,
+        // The public bot has none.
+        presence: watch::channel(None).1,
         producer,
         sessions,
-        limits: Limits { events: IN_FLIGHT.events / shards, bytes: IN_FLIGHT.bytes / shards },
+        budget: Budget::default(),
         clock: Clock::system(),
         metrics,
         gateway,
-        kafka: Shared::new(service.dependency("kafka")),
-        redis: Shared::new(service.dependency("redis")),
+        kafka: service.dependency("kafka"),
+        redis: service.dependency("redis"),
     };
     for (number, start) in starts {
-        service.spawn("shard", shard::run(cx.clone(), number, start, service.shutdown()));
+        let cx = cx.part(format_args!("shard {number}"));
+        service.spawn("shard", shard::run(cx, number, start, service.shutdown()));
     }
     service.finished().await
 }
@@ -99,6 +132,8 @@ mod tests {
     #[test]
     fn the_readme_names_every_variable_and_default() {
         let table = docs::table(&docs::describe::<crate::Config>());
-        assert_eq!(rows(include_str!("../README.md")), rows(&table), "{table}");
+        // What follows is of the other binary, see `whitelabel::config`.
+        let readme = include_str!("../README.md").split("\n## Whitelabel").next().unwrap();
+        assert_eq!(rows(readme), rows(&table), "{table}");
     }
 }

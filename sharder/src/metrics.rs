@@ -29,6 +29,19 @@ pub struct Metrics {
     pub gaps: IntCounter,
     /// `gateway_session_saves_total{result}`: positions written to Redis.
     pub saves: IntCounterVec,
+    /// `gateway_sessions_lost_total{reason}`: sessions that could not be resumed; what happened until the next one is not
+    /// known by events.
+    pub lost: IntCounterVec,
+    /// `gateway_identifies_refused_total`: IDENTIFYs that Discord answered by opcode 9.
+    pub identifies_refused: IntCounter,
+    /// `gateway_identify_remaining`: IDENTIFYs that Discord still allows in this period.
+    pub identify_remaining: IntGauge,
+    /// `gateway_identify_reserve`: from which number on they are spread over the rest of the period.
+    pub identify_reserve: IntGauge,
+    /// `gateway_identify_low`: bots that have no more than their reserve left. Anything but 0 wants a person.
+    pub identify_low: IntGauge,
+    /// `gateway_shards_recommended`: how many shards Discord would have.
+    pub recommended: IntGauge,
 }
 
 impl Metrics {
@@ -48,13 +61,16 @@ impl Metrics {
             registry.register(Box::new(counters.clone()))?;
             Ok::<_, prometheus::Error>(counters)
         };
-        let unacked = IntGauge::new("gateway_seq_unacked", "Events received and not yet acknowledged by Kafka")?;
-        registry.register(Box::new(unacked.clone()))?;
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
         let shards = IntGaugeVec::new(Opts::new("gateway_shards", "Shards by state"), &["state"])?;
         registry.register(Box::new(shards.clone()))?;
         Ok(Self {
             events: counters("gateway_events_total", "Dispatches received, by type", "type")?,
-            unacked,
+            unacked: gauge("gateway_seq_unacked", "Events received and not yet acknowledged by Kafka")?,
             resumes: counter("gateway_resumes_total", "Sessions resumed")?,
             identifies: counter("gateway_identifies_total", "Sessions started")?,
             disconnects: counters("gateway_disconnects_total", "Connections closed, by close code", "code")?,
@@ -68,6 +84,15 @@ impl Metrics {
             malformed: counter("gateway_frames_malformed_total", "Frames that are no gateway messages")?,
             gaps: counter("gateway_sequence_gaps_total", "Sequences that Discord skipped")?,
             saves: counters("gateway_session_saves_total", "Positions written to Redis, by result", "result")?,
+            lost: counters("gateway_sessions_lost_total", "Sessions that could not be resumed, by reason", "reason")?,
+            identifies_refused: counter(
+                "gateway_identifies_refused_total",
+                "IDENTIFYs that Discord answered by opcode 9",
+            )?,
+            identify_remaining: gauge("gateway_identify_remaining", "IDENTIFYs that Discord still allows")?,
+            identify_reserve: gauge("gateway_identify_reserve", "From which number on IDENTIFYs are spread over time")?,
+            identify_low: gauge("gateway_identify_low", "Bots with no more IDENTIFYs left than their reserve")?,
+            recommended: gauge("gateway_shards_recommended", "Shards that Discord recommends")?,
         })
     }
 }

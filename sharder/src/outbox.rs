@@ -1,20 +1,33 @@
 //! From a shard to Kafka: sends, collects every answer, sends again what Kafka did not take.
+//!
+//! Nothing wakes a shard but its beat, the same instant for all shards of the process: then what was received since is
+//! handed over together and what Kafka answered meanwhile is taken in. An event for itself would cost four wakes of a
+//! thread, each more than all the rest of the event's work.
 
-use std::{collections::VecDeque, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{future::pending, pin::Pin, sync::Arc, time::Duration};
 
-use common::backoff;
-use event_stream::{Delivery, Error, GatewayEvents, Life, Producer};
-use futures_util::FutureExt;
+use common::{backoff, service::Dependency};
+use event_stream::{Error, GatewayEvents, Life, Producer, Receipt, Receipts};
 use model::topics::GatewayEvent;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
+    budget::{Budget, Limits},
     metrics::Metrics,
-    readiness::Shared,
     sessions::GatewaySession,
-    window::{Limits, Position, Ticket, Window},
+    window::{Position, Ticket, Window},
 };
 
+/// How long events are collected at most while others are on their way.
+const BEAT: Duration = Duration::from_millis(10);
+/// The same while Kafka does not answer: there is nothing to look for.
+const SLOW_BEAT: Duration = Duration::from_millis(100);
+/// How long Kafka may be silent before the beat is slow.
+const SILENT: Duration = Duration::from_secs(1);
+/// What is handed over at once even between two beats.
+const HANDFUL: Limits = Limits { events: 256, bytes: 256 << 10 };
+/// Somebody waits for what follows from it.
+const URGENT: &str = "INTERACTION_CREATE";
 /// How long a full queue of the producer is left alone.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(20);
 /// How long Kafka may take to answer before it counts as away.
@@ -27,31 +40,31 @@ pub struct Outbox {
     /// died with the last one is sent again before anything new.
     life: Life,
     window: Window<GatewayEvent>,
-    /// The answers awaited, in the order of sending. Only the front is polled: the position waits for it anyway.
-    deliveries: VecDeque<Sent>,
+    budget: Budget,
+    /// The answers to come, by their tickets' numbers.
+    receipts: Receipts,
+    /// Room for those that are taken in.
+    list: Vec<Receipt>,
+    /// Received since events were handed over last.
+    collected: Limits,
+    /// When to look next, while there is anything to look for.
+    beat: Pin<Box<Sleep>>,
     /// Up to this event each is sent alone: Kafka refuses a batch for its size as a whole, whichever event is to blame.
     alone_until: Option<Ticket>,
-    /// When the front began to be awaited.
-    awaited_since: Instant,
+    /// The event on its way that nothing else of the shard is on its way with.
+    alone: Option<Ticket>,
+    /// The oldest event, and since when it is that.
+    front: (Ticket, Instant),
     /// Nothing is sent before.
     hold: Option<Instant>,
     waits: Waits,
     shard: u32,
-    kafka: Shared,
+    kafka: Dependency,
     /// Whether Kafka was reported as away.
     away: bool,
     metrics: Metrics,
 }
 
-/// One answer that is awaited.
-struct Sent {
-    ticket: Ticket,
-    /// Nothing else of the shard was on its way.
-    alone: bool,
-    delivery: Delivery,
-}
-
-type Answer = <Delivery as Future>::Output;
 type Waits = Box<dyn Iterator<Item = Duration> + Send>;
 
 impl Outbox {
@@ -60,18 +73,24 @@ impl Outbox {
     pub fn new(
         shard: u32,
         producer: Producer,
-        limits: Limits,
+        budget: &Budget,
         position: Option<Position>,
-        kafka: Shared,
+        kafka: Dependency,
         metrics: Metrics,
     ) -> Self {
+        let window = Window::new(budget, position);
         Self {
             life: producer.life(),
             producer,
-            window: Window::new(limits, position),
-            deliveries: VecDeque::new(),
+            front: (window.first(), Instant::now()),
+            window,
+            budget: budget.clone(),
+            receipts: Receipts::default(),
+            list: Vec::new(),
+            collected: Limits { events: 0, bytes: 0 },
+            beat: Box::pin(sleep(Duration::ZERO)),
             alone_until: None,
-            awaited_since: Instant::now(),
+            alone: None,
             hold: None,
             waits: waits(),
             shard,
@@ -81,38 +100,33 @@ impl Outbox {
         }
     }
 
-    /// Takes in a received event and sends it, if nothing is held back.
+    /// Takes in a received event. It is sent with the next beat, or at once where nothing is on its way, somebody waits
+    /// for it, or enough came together.
     pub fn push(&mut self, event: GatewayEvent) {
+        if self.window.is_empty() {
+            self.front = (self.window.first(), Instant::now());
+            self.beat.as_mut().reset(self.budget.next_beat(BEAT));
+        }
         let (sequence, bytes) = (event.sequence, event.payload.len());
+        let now = event.kind == URGENT || self.budget.events() == 0;
         self.window.push(event, sequence, bytes);
         self.metrics.unacked.inc();
-        self.send();
+        self.collected.events += 1;
+        self.collected.bytes += bytes;
+        if now || self.collected.events >= HANDFUL.events || self.collected.bytes >= HANDFUL.bytes {
+            self.send();
+        }
     }
 
-    /// Sends what waits and takes in what Kafka answers. Returns after answers, and never while there are none to come.
+    /// At the next beat, sends what waits and takes in what Kafka answered. Never returns while there is nothing.
     ///
-    /// Cancel safe: an answer is either taken in whole or still there.
+    /// Cancel safe: the beat is either waited for or worked off in whole.
     pub async fn progress(&mut self) {
-        loop {
-            self.send();
-            let patience = self.awaited_since + PATIENCE;
-            tokio::select! {
-                biased;
-                (ticket, alone, answer) = front(&mut self.deliveries) => {
-                    self.settle(ticket, alone, answer);
-                    // Answers come in batches: the ones that are there are taken in at once.
-                    while let Some((ticket, alone, answer)) = front(&mut self.deliveries).now_or_never() {
-                        self.settle(ticket, alone, answer);
-                    }
-                    self.send();
-                    return;
-                }
-                () = sleep_until(self.hold.unwrap_or(patience)), if self.hold.is_some() => self.hold = None,
-                () = sleep_until(patience), if !self.deliveries.is_empty() && !self.away => {
-                    self.report_away(&format!("no acknowledgement for {} s", PATIENCE.as_secs()));
-                }
-            }
+        if self.window.is_empty() {
+            return pending().await;
         }
+        self.beat.as_mut().await;
+        self.look();
     }
 
     /// Every event from now on belongs to this session.
@@ -161,28 +175,63 @@ impl Outbox {
         self.window.is_overfull()
     }
 
+    fn look(&mut self) {
+        let before = self.window.len();
+        let mut list = std::mem::take(&mut self.list);
+        self.receipts.take(&mut list);
+        for Receipt { number, failure } in list.drain(..) {
+            self.settle(Ticket(number), failure.map(|failure| *failure));
+        }
+        self.metrics.unacked.sub(signed(before - self.window.len()));
+        if !self.window.is_empty() {
+            // The room is used again; after a burst it may be large.
+            self.list = list;
+        }
+        self.look_at_the_front();
+        self.send();
+        let silent = self.front.1.elapsed() >= SILENT;
+        self.beat.as_mut().reset(self.budget.next_beat(if silent { SLOW_BEAT } else { BEAT }));
+    }
+
+    /// The oldest event tells whether Kafka takes events: those of other partitions may pass it.
+    fn look_at_the_front(&mut self) {
+        let first = self.window.first();
+        if first != self.front.0 {
+            self.front = (first, Instant::now());
+            if !self.window.is_rewinding() && std::mem::take(&mut self.away) {
+                self.kafka.up();
+                tracing::info!(shard = self.shard, "Kafka takes the events of shard {} again", self.shard);
+            }
+        } else if self.window.on_the_way() > 0 && !self.away && self.front.1.elapsed() >= PATIENCE {
+            self.report_away(&format!("no acknowledgement for {} s", PATIENCE.as_secs()));
+        }
+    }
+
     /// Hands to the producer what waits, until it takes no more.
     fn send(&mut self) {
+        self.collected = Limits { events: 0, bytes: 0 };
         if self.hold.is_some_and(|until| Instant::now() < until) {
             return;
         }
-        while let Some((ticket, event)) = self.window.next_to_send() {
-            let first = self.deliveries.is_empty();
+        self.hold = None;
+        loop {
+            let first = self.window.on_the_way() == 0;
+            let Some((ticket, event)) = self.window.next_to_send() else { return };
             let alone = self.alone_until.is_some_and(|last| ticket <= last);
             // What goes alone shares its batch neither with what is before nor with what comes after it.
-            if !first && (alone || self.deliveries.front().is_some_and(|sent| sent.alone)) {
+            if !first && (alone || self.alone.is_some()) {
                 return;
             }
-            let sent = match self.producer.enqueue_in::<GatewayEvents>(self.life, event) {
-                Err(error @ Error::TooLarge { .. }) => refuse(&self.producer, &self.metrics, event, &error),
+            let (receipts, number) = (&self.receipts, ticket.0);
+            let sent = match self.producer.enqueue_in::<GatewayEvents>(self.life, event, receipts, number) {
+                Err(error @ Error::TooLarge { .. }) => {
+                    refuse(&self.producer, &self.metrics, event, &error, receipts, number)
+                }
                 sent => sent,
             };
             match sent {
-                Ok(delivery) => {
-                    if first {
-                        self.awaited_since = Instant::now();
-                    }
-                    self.deliveries.push_back(Sent { ticket, alone, delivery });
+                Ok(()) => {
+                    self.alone = alone.then_some(ticket);
                     self.window.sent(ticket);
                 }
                 Err(Error::Replaced) if first => self.life = self.producer.life(),
@@ -201,33 +250,30 @@ impl Outbox {
         }
     }
 
-    fn settle(&mut self, ticket: Ticket, alone: bool, answer: Answer) {
-        self.awaited_since = Instant::now();
-        match answer {
-            Ok(_acked) => {
-                self.acknowledge(ticket);
+    fn settle(&mut self, ticket: Ticket, failure: Option<Error>) {
+        let alone = self.alone.take_if(|alone| *alone == ticket).is_some();
+        match failure {
+            None => {
+                self.window.acknowledged(ticket);
+                self.alone_until = self.alone_until.filter(|last| self.window.get(*last).is_some());
                 // Those of other partitions say nothing about the one that failed.
-                if self.window.is_rewinding() {
-                    return;
-                }
-                self.hold = None;
-                self.waits = waits();
-                if std::mem::take(&mut self.away) {
-                    self.kafka.up(self.shard);
-                    tracing::info!(shard = self.shard, "Kafka takes the events of shard {} again", self.shard);
+                if !self.window.is_rewinding() {
+                    self.hold = None;
+                    self.waits = waits();
                 }
             }
-            Err(error @ Error::RefusedForSize { .. }) => {
+            Some(error @ Error::RefusedForSize { .. }) => {
                 let refused = self.window.get(ticket).filter(|_| alone);
-                let refused = refused.map(|event| refuse(&self.producer, &self.metrics, event, &error));
-                if let Some(Ok(delivery)) = refused {
-                    self.deliveries.push_front(Sent { ticket, alone, delivery });
+                let refused =
+                    refused.map(|event| refuse(&self.producer, &self.metrics, event, &error, &self.receipts, ticket.0));
+                if let Some(Ok(())) = refused {
+                    self.alone = Some(ticket);
                     return;
                 }
                 self.alone_until = self.alone_until.max(Some(ticket));
                 self.send_again(ticket);
             }
-            Err(error) => {
+            Some(error) => {
                 self.send_again(ticket);
                 self.report_away(&format!("{:#}", anyhow::Error::from(error)));
             }
@@ -238,13 +284,6 @@ impl Outbox {
         self.metrics.resends.inc();
         self.window.failed(ticket);
         self.back_off();
-    }
-
-    fn acknowledge(&mut self, ticket: Ticket) {
-        let before = self.window.len();
-        self.window.acknowledged(ticket);
-        self.alone_until = self.alone_until.filter(|last| self.window.get(*last).is_some());
-        self.metrics.unacked.sub(signed(before - self.window.len()));
     }
 
     /// The failures of one batch wait once.
@@ -262,7 +301,7 @@ impl Outbox {
                 "Kafka does not take the events of shard {}, they are kept and sent again: {reason}",
                 self.shard
             );
-            self.kafka.down(self.shard, reason.to_owned());
+            self.kafka.down(reason);
         }
     }
 }
@@ -274,27 +313,19 @@ impl Drop for Outbox {
 }
 
 /// Kafka will never take the event, and everything behind it would wait: it goes to the dead letters, without its body.
-fn refuse(producer: &Producer, metrics: &Metrics, event: &GatewayEvent, error: &Error) -> Result<Delivery, Error> {
-    let delivery = producer.enqueue_refused::<GatewayEvents>(event, error)?;
+fn refuse(
+    producer: &Producer,
+    metrics: &Metrics,
+    event: &GatewayEvent,
+    error: &Error,
+    receipts: &Receipts,
+    number: u64,
+) -> Result<(), Error> {
+    producer.enqueue_refused_in::<GatewayEvents>(event, error, receipts, number)?;
     metrics.refused.inc();
     let GatewayEvent { shard, kind, sequence, .. } = event;
     tracing::error!(shard, kind, sequence, "an event {kind} of shard {shard} is kept without its body: {error}");
-    Ok(delivery)
-}
-
-/// The answer to what was sent first, taken off the queue.
-async fn front(deliveries: &mut VecDeque<Sent>) -> (Ticket, bool, Answer) {
-    poll_fn(|cx| {
-        let Some(Sent { ticket, alone, delivery }) = deliveries.front_mut() else {
-            return Poll::Pending;
-        };
-        let (ticket, alone, polled) = (*ticket, *alone, Pin::new(delivery).poll(cx));
-        polled.map(|answer| {
-            deliveries.pop_front();
-            (ticket, alone, answer)
-        })
-    })
-    .await
+    Ok(())
 }
 
 fn waits() -> Waits {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use common::backoff;
+use common::{backoff, service::Dependency};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
 
-use crate::{metrics::Metrics, readiness::Shared, sessions::Sessions, window::Position};
+use crate::{metrics::Metrics, sessions::Sessions, window::Position};
 
 /// The least time between two writes; with the time of a write it stays below 250 ms.
 const EVERY: Duration = Duration::from_millis(200);
@@ -30,7 +30,7 @@ pub async fn positions(
     sessions: &Sessions,
     shard: u32,
     mut latest: watch::Receiver<Option<Position>>,
-    redis: &Shared,
+    redis: &Dependency,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
     while latest.changed().await.is_ok() {
@@ -47,7 +47,7 @@ async fn write(
     sessions: &Sessions,
     shard: u32,
     latest: &mut watch::Receiver<Option<Position>>,
-    redis: &Shared,
+    redis: &Dependency,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
     let mut waits = backoff::exponential(Duration::from_millis(50), Duration::from_secs(1));
@@ -59,7 +59,7 @@ async fn write(
             Ok(Ok(())) => {
                 metrics.saves.with_label_values(&["saved"]).inc();
                 if failed {
-                    redis.up(shard);
+                    redis.up();
                     tracing::info!(shard, "the session of shard {shard} is stored again");
                 }
                 return Ok(());
@@ -69,7 +69,7 @@ async fn write(
         };
         metrics.saves.with_label_values(&["failed"]).inc();
         if !std::mem::replace(&mut failed, true) {
-            redis.down(shard, format!("{error:#}"));
+            redis.down(format_args!("{error:#}"));
             tracing::warn!(
                 shard,
                 "the session of shard {shard} cannot be stored, a crash now would repeat events: {error:#}"

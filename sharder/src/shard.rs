@@ -1,13 +1,13 @@
 //! One shard: reads the gateway, forwards, and keeps track of where it could be resumed.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::bail;
 use bytes::Bytes;
-use common::{backoff, clock::Clock};
+use common::{backoff, clock::Clock, service::Dependency};
 use event_stream::Producer;
 use futures_util::{FutureExt, StreamExt};
-use model::topics::GatewayEvent;
+use model::{TraceParent, topics::GatewayEvent};
 use serde::Deserialize;
 use tokio::{
     sync::watch,
@@ -27,14 +27,16 @@ use twilight_model::{
 };
 
 use crate::{
+    budget::Budget,
     envelope::{self, Envelope},
-    gateway,
+    gateway::{self, FatalClose},
+    identify::{Gate, Line, Passed},
     metrics::Metrics,
     outbox::Outbox,
     persist,
-    readiness::Shared,
+    presence::{Presence, Shown},
     sessions::{GatewaySession, Sessions},
-    window::{Limits, Position},
+    window::Position,
 };
 
 /// How long a stopping shard waits for Kafka's acknowledgements. What is not acknowledged then is replayed after the
@@ -48,41 +50,63 @@ const BEAT: Duration = Duration::from_secs(10);
 const HELLO: Duration = Duration::from_secs(10);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// The code of a connection that ended without one (RFC 6455, 7.4.1).
+const ABNORMAL: u16 = 1006;
 /// Failed attempts after which twilight's own wait, which grows to minutes, starts anew.
 const ATTEMPTS: u8 = 6;
 
-/// What the shards of a process share.
+/// How long a shard waits after opcode 9 before it connects again: a random time in between (Discord's documentation,
+/// "Resuming").
+const REFUSED: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+/// A connection that is lost this soon after a stall is lost by it.
+const AFTER_STALL: Duration = Duration::from_secs(60);
+
+/// What the shards of one bot share: a process may have one bot with many shards, or many with one.
 #[derive(Clone)]
 pub struct Cx {
     /// The bot.
     pub bot: Id<ApplicationMarker>,
     /// How many shards the bot has.
     pub total: u32,
-    /// Token, intents, address, identify queue and TLS.
+    /// Token, intents, address and TLS. The queue in it is not used.
     pub config: Config,
+    /// Where the bot's shards wait for their IDENTIFYs.
+    pub identify: Line,
+    /// What is to stand under the bot's name; a change is sent within seconds.
+    pub presence: watch::Receiver<Option<Presence>>,
     /// The producer of events.
     pub producer: Producer,
     /// The stored sessions.
     pub sessions: Sessions,
-    /// How much each shard may have on its way to Kafka.
-    pub limits: Limits,
+    /// How much all shards of the process may have on their way to Kafka.
+    pub budget: Budget,
     /// Wall time.
     pub clock: Clock,
     /// The counters.
     pub metrics: Metrics,
-    /// Whether all shards are connected.
-    pub gateway: Shared,
-    /// Whether Kafka takes the events of all shards.
-    pub kafka: Shared,
-    /// Whether Redis takes the positions of all shards.
-    pub redis: Shared,
+    /// Whether the shard is connected.
+    pub gateway: Dependency,
+    /// Whether Kafka takes the shard's events.
+    pub kafka: Dependency,
+    /// Whether Redis takes the shard's positions.
+    pub redis: Dependency,
+}
+
+impl Cx {
+    /// The same for one shard: `part` names it where a dependency is down.
+    #[must_use]
+    pub fn part(&self, part: impl fmt::Display) -> Self {
+        let Self { gateway, kafka, redis, .. } = self;
+        Self { gateway: gateway.part(&part), kafka: kafka.part(&part), redis: redis.part(&part), ..self.clone() }
+    }
 }
 
 /// Runs one shard until `shutdown`: from the stored position, if there is one, by RESUME, else by IDENTIFY.
 ///
 /// # Errors
 ///
-/// When Discord closes the connection for good; the text names the cause and what to do.
+/// [`FatalClose`] when Discord closes the connection for good, or refuses the token; another error when the last
+/// position could not be stored.
 pub async fn run(cx: Cx, number: u32, start: Option<Position>, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (position, latest) = watch::channel(start.clone());
     let forwarder = Forwarder::new(cx.clone(), number, start, position);
@@ -97,7 +121,8 @@ pub async fn run(cx: Cx, number: u32, start: Option<Position>, shutdown: Cancell
 struct Forwarder {
     cx: Cx,
     number: u32,
-    shard: Shard,
+    shard: Shard<Gate>,
+    gate: Gate,
     outbox: Outbox,
     position: watch::Sender<Option<Position>>,
     last_sequence: Option<u64>,
@@ -110,8 +135,15 @@ struct Forwarder {
     /// How often a stalled connection is looked at, so that its heartbeats go on.
     beat: tokio::time::Interval,
     stalled: bool,
+    /// When the last stall ended.
+    stalled_until: Option<Instant>,
+    /// Why a session was in danger when its connection was lost.
+    danger: Option<&'static str>,
+    presence: Shown,
     /// Since when a connection is open without a HELLO.
     mute_since: Option<Instant>,
+    /// Whether HELLO came on a connection whose end was not heard of.
+    greeted: bool,
 }
 
 impl Forwarder {
@@ -124,15 +156,18 @@ impl Forwarder {
             Some(start) => tracing::info!(shard = number, start.sequence, "shard {number} resumes its session"),
             None => tracing::info!(shard = number, "shard {number} has no session to resume and identifies"),
         }
-        let shard = build(&cx, number, session);
+        let mut presence = Shown::new(cx.presence.clone());
+        let gate = cx.identify.gate(number);
+        let shard = build(&cx, &gate, &mut presence, number, session);
         let last_sequence = start.as_ref().map(|start| start.sequence);
-        let outbox = Outbox::new(number, cx.producer.clone(), cx.limits, start, cx.kafka.clone(), cx.metrics.clone());
+        let outbox = Outbox::new(number, cx.producer.clone(), &cx.budget, start, cx.kafka.clone(), cx.metrics.clone());
         cx.metrics.shards.with_label_values(&["connecting"]).inc();
-        cx.gateway.down(number, "connecting".to_owned());
+        cx.gateway.down("connecting");
         Self {
             cx,
             number,
             shard,
+            gate,
             outbox,
             position,
             last_sequence,
@@ -141,7 +176,11 @@ impl Forwarder {
             waits: None,
             beat: beat(BEAT),
             stalled: false,
+            stalled_until: None,
+            danger: None,
+            presence,
             mute_since: None,
+            greeted: false,
         }
     }
 
@@ -164,7 +203,7 @@ impl Forwarder {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 () = self.outbox.progress() => self.publish_position(),
-                item = self.shard.next(), if !stall && self.pause.is_none() => self.take(item)?,
+                passed = self.gate.next(&mut self.shard), if !stall && self.pause.is_none() => self.pass(passed)?,
                 () = sleep_until(self.pause.unwrap_or_else(Instant::now)), if self.pause.is_some() => self.pause = None,
                 _ = self.beat.tick(), if stall && !self.outbox.is_overfull() => {
                     // One look sends the heartbeat that is due and takes at most one frame off the socket.
@@ -172,7 +211,10 @@ impl Forwarder {
                         self.take(item)?;
                     }
                 }
-                _ = looks.tick() => self.look_for_hello(),
+                _ = looks.tick() => {
+                    self.look_for_hello();
+                    self.show_presence();
+                }
             }
         }
     }
@@ -189,12 +231,27 @@ impl Forwarder {
         }
     }
 
+    fn show_presence(&mut self) {
+        if self.shard.state() == ShardState::Active
+            && let Some(command) = self.presence.due(Instant::now())
+        {
+            // twilight sends it when the gateway's limit of commands allows.
+            self.shard.send(command);
+        }
+    }
+
     /// Connects anew, at the gateway's own address, to go on with the session if there is one.
     fn rebuild(&mut self) {
         let session = self.shard.session().cloned().map(|session| (session, String::new()));
-        self.shard = build(&self.cx, self.number, session);
-        self.mute_since = None;
+        self.replace(session);
         self.wait_before_connecting();
+    }
+
+    /// Drops the connection, without a close frame: the session, if there is one, stays resumable.
+    fn replace(&mut self, session: Option<(Session, String)>) {
+        self.shard = build(&self.cx, &self.gate, &mut self.presence, self.number, session);
+        self.mute_since = None;
+        self.greeted = false;
     }
 
     /// Leaves the session resumable: close code 4000, and the position of all that Kafka acknowledged.
@@ -229,6 +286,19 @@ impl Forwarder {
         }
     }
 
+    fn pass(&mut self, passed: Passed) -> anyhow::Result<()> {
+        match passed {
+            Passed::Item(item) => self.take(item)?,
+            Passed::Refused(error) => {
+                let code = CloseCode::AuthenticationFailed as u16;
+                let cause = gateway::fatal_close(code).unwrap_or_default();
+                let reason = anyhow::Error::from(error);
+                bail!(FatalClose { shard: self.number, code, reason: format!("{reason:#}"), cause });
+            }
+        }
+        Ok(())
+    }
+
     fn take(&mut self, item: Option<Result<Message, ReceiveMessageError>>) -> anyhow::Result<()> {
         match item {
             Some(Ok(Message::Text(text))) => self.frame(text),
@@ -251,6 +321,11 @@ impl Forwarder {
                 if let Ok(hello) = serde_json::from_str::<Hello>(&text) {
                     // Half of it, so that no heartbeat is late by more than that.
                     self.beat = beat(Duration::from_millis(hello.d.heartbeat_interval / 2));
+                }
+                // A connection that ends in good order, but without a close frame, is nothing that twilight tells.
+                if std::mem::replace(&mut self.greeted, true) {
+                    self.disconnected(Some(ABNORMAL), "");
+                    self.wait_before_connecting();
                 }
             }
             Ok(Envelope { op: 1..=11, .. }) => {}
@@ -286,12 +361,13 @@ impl Forwarder {
         match kind.as_str() {
             "READY" => {
                 self.cx.metrics.identifies.inc();
-                self.waits = None;
+                self.connected();
+                self.presence.identified();
                 tracing::info!(shard = self.number, "shard {} is ready with a new session", self.number);
             }
             "RESUMED" => {
                 self.cx.metrics.resumes.inc();
-                self.waits = None;
+                self.connected();
                 tracing::info!(shard = self.number, sequence, "shard {} resumed its session", self.number);
             }
             _ => {}
@@ -304,6 +380,8 @@ impl Forwarder {
         self.outbox.push(GatewayEvent {
             bot: self.cx.bot,
             shard: self.number,
+            // A replay of the event has the same trace.
+            trace: Some(TraceParent::derived(&session, sequence)),
             session,
             sequence,
             kind,
@@ -313,16 +391,47 @@ impl Forwarder {
         });
     }
 
-    /// Opcode 9. twilight has acted on it: without a session left, it was `d: false`.
-    fn session_refused(&mut self) {
-        let resumable = self.shard.session().is_some();
-        tracing::info!(shard = self.number, resumable, "Discord refused the session of shard {}", self.number);
-        if !resumable {
-            self.forget_session();
-        }
+    /// A session is begun or resumed.
+    fn connected(&mut self) {
+        self.waits = None;
+        self.danger = None;
     }
 
-    fn forget_session(&mut self) {
+    /// Opcode 9. twilight has acted on it: without a session left, it was `d: false`.
+    fn session_refused(&mut self) {
+        // twilight would connect again at once.
+        let [least, most] = REFUSED;
+        let wait = least + (most - least).mul_f64(rand::random());
+        let resume_url = self.shard.resume_url().unwrap_or_default().to_owned();
+        let session = self.shard.session().cloned().map(|session| (session, resume_url));
+        if session.is_some() {
+            tracing::info!(shard = self.number, "Discord wants shard {} to resume in a moment", self.number);
+        } else if self.outbox.session().is_some() {
+            self.lose_session(if self.state == "connected" { "ended" } else { "refused" });
+        } else {
+            self.cx.metrics.identifies_refused.inc();
+            tracing::error!(
+                shard = self.number,
+                "Discord refused the IDENTIFY of shard {}: does a program of its own use the same token?",
+                self.number
+            );
+        }
+        self.replace(session);
+        self.pause = Some(Instant::now() + wait);
+    }
+
+    /// There is nothing to resume: what Discord dispatches until the next session is ready is not sent again.
+    fn lose_session(&mut self, reason: &'static str) {
+        let reason = self.danger.take().unwrap_or(reason);
+        self.cx.metrics.lost.with_label_values(&[reason]).inc();
+        tracing::warn!(
+            shard = self.number,
+            reason,
+            sequence = self.last_sequence,
+            "the session of shard {} is lost ({reason}), it identifies; READY and the GUILD_CREATEs after it say how \
+             things stand",
+            self.number
+        );
         self.outbox.end_session();
         self.last_sequence = None;
         self.publish_position();
@@ -330,23 +439,38 @@ impl Forwarder {
 
     fn closed(&mut self, frame: Option<&CloseFrame<'static>>) -> anyhow::Result<()> {
         let code = frame.map(|frame| frame.code);
-        let label = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-        self.cx.metrics.disconnects.with_label_values(&[&label]).inc();
         let reason = frame.map(|frame| frame.reason.as_ref()).unwrap_or_default();
-        if let Some(cause) = code.and_then(gateway::fatal_close) {
-            bail!("Discord closed shard {} for good with code {label} ({reason}): {cause}", self.number);
+        self.greeted = false;
+        self.disconnected(code, reason);
+        if let Some(code) = code
+            && let Some(cause) = gateway::fatal_close(code)
+        {
+            bail!(FatalClose { shard: self.number, code, reason: reason.to_owned(), cause });
         }
-        if self.shard.state() == ShardState::FatallyClosed {
-            bail!("Discord closed shard {} for good with code {label} ({reason})", self.number);
-        }
-        tracing::info!(shard = self.number, reason, "the connection of shard {} closed with code {label}", self.number);
         if code == Some(CloseCode::InvalidSequence as u16) {
             // Discord wants a new session; twilight would RESUME with the same sequence again.
-            self.forget_session();
-            self.shard = build(&self.cx, self.number, None);
+            self.lose_session("sequence");
+            self.replace(None);
         }
         self.wait_before_connecting();
         Ok(())
+    }
+
+    fn disconnected(&mut self, code: Option<u16>, reason: &str) {
+        let label = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        self.cx.metrics.disconnects.with_label_values(&[&label]).inc();
+        tracing::info!(shard = self.number, reason, "the connection of shard {} closed with code {label}", self.number);
+        self.note_danger(code);
+    }
+
+    /// Remembers what might have cost the session.
+    fn note_danger(&mut self, code: Option<u16>) {
+        let after_stall = self.stalled_until.is_some_and(|until| until.elapsed() < AFTER_STALL);
+        if self.stalled || after_stall {
+            self.danger = Some("kafka");
+        } else if code == Some(CloseCode::SessionTimedOut as u16) {
+            self.danger = Some("timed_out");
+        }
     }
 
     fn failed(&mut self, error: ReceiveMessageError) {
@@ -363,6 +487,7 @@ impl Forwarder {
             _ => {
                 let error = anyhow::Error::from(error);
                 tracing::warn!(shard = self.number, "the connection of shard {} failed: {error:#}", self.number);
+                self.note_danger(None);
                 self.wait_before_connecting();
             }
         }
@@ -406,9 +531,9 @@ impl Forwarder {
         self.cx.metrics.shards.with_label_values(&[old]).dec();
         self.cx.metrics.shards.with_label_values(&[state]).inc();
         if state == "connected" {
-            self.cx.gateway.up(self.number);
+            self.cx.gateway.up();
         } else {
-            self.cx.gateway.down(self.number, state.to_owned());
+            self.cx.gateway.down(state);
         }
     }
 
@@ -419,7 +544,16 @@ impl Forwarder {
         if stall {
             self.cx.metrics.stalls.inc();
             self.beat.reset();
+        } else {
+            self.stalled_until = Some(Instant::now());
         }
+    }
+}
+
+impl Drop for Forwarder {
+    /// A bot's shard may end long before the process.
+    fn drop(&mut self) {
+        self.cx.metrics.shards.with_label_values(&[self.state]).dec();
     }
 }
 
@@ -434,8 +568,11 @@ struct HelloData {
 }
 
 /// A shard that has yet to connect. An empty address to resume at means the gateway's own.
-fn build(cx: &Cx, number: u32, session: Option<(Session, String)>) -> Shard {
-    let mut config = ConfigBuilder::from(cx.config.clone());
+fn build(cx: &Cx, gate: &Gate, presence: &mut Shown, number: u32, session: Option<(Session, String)>) -> Shard<Gate> {
+    let mut config = ConfigBuilder::from(cx.config.clone()).queue(gate.clone());
+    if let Some(presence) = presence.for_identify() {
+        config = config.presence(presence);
+    }
     if let Some((session, resume_url)) = session {
         config = config.session(session);
         if !resume_url.is_empty() {

@@ -7,7 +7,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use crate::sessions::GatewaySession;
+use crate::{
+    budget::{Budget, Share},
+    sessions::GatewaySession,
+};
 
 /// How far everything received is safe in Kafka: what a RESUME may start from.
 #[derive(Clone, Debug)]
@@ -18,18 +21,12 @@ pub struct Position {
     pub sequence: u64,
 }
 
-/// Names an event of a window.
+/// Names an event of a window; no other event of it ever has the same number.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Ticket(u64);
+pub struct Ticket(pub u64);
 
-/// How much may be on its way at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Events.
-    pub events: usize,
-    /// Bytes of their payloads.
-    pub bytes: usize,
-}
+/// How many entries an empty window keeps room for. A burst may have needed a hundred times as many.
+const ROOM: usize = 64;
 
 /// The events that were received and are not yet all acknowledged, oldest first.
 #[derive(Debug)]
@@ -44,8 +41,7 @@ pub struct Window<T> {
     /// A delivery failed: nothing is sent until all that are on their way are answered, so that what is sent again
     /// keeps its order.
     rewinding: bool,
-    bytes: usize,
-    limits: Limits,
+    share: Share,
     session: Option<Arc<GatewaySession>>,
     position: Option<Position>,
 }
@@ -69,15 +65,14 @@ enum State {
 impl<T> Window<T> {
     /// An empty window that starts at a persisted position, or at none.
     #[must_use]
-    pub fn new(limits: Limits, position: Option<Position>) -> Self {
+    pub fn new(budget: &Budget, position: Option<Position>) -> Self {
         Self {
             entries: VecDeque::new(),
             first: 0,
             cursor: 0,
             sent: 0,
             rewinding: false,
-            bytes: 0,
-            limits,
+            share: budget.share(),
             session: position.as_ref().map(|position| Arc::clone(&position.session)),
             position,
         }
@@ -109,7 +104,7 @@ impl<T> Window<T> {
 
     /// Takes in a received event.
     pub fn push(&mut self, item: T, sequence: u64, bytes: usize) {
-        self.bytes += bytes;
+        self.share.take(bytes);
         self.entries.push_back(Entry { item, session: self.session.clone(), sequence, bytes, state: State::Waiting });
     }
 
@@ -147,8 +142,11 @@ impl<T> Window<T> {
         }
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.state == State::Acknowledged) {
             self.first += 1;
-            self.bytes -= entry.bytes;
+            self.share.give(1, entry.bytes);
             self.advance(entry.session, entry.sequence);
+        }
+        if self.entries.is_empty() {
+            self.entries.shrink_to(ROOM);
         }
     }
 
@@ -174,6 +172,18 @@ impl<T> Window<T> {
         self.rewinding
     }
 
+    /// How many events are sent and unanswered.
+    #[must_use]
+    pub fn on_the_way(&self) -> usize {
+        self.sent
+    }
+
+    /// The oldest event that is not acknowledged, or the next one to come.
+    #[must_use]
+    pub fn first(&self) -> Ticket {
+        Ticket(self.first)
+    }
+
     /// How many events are in the window.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -186,16 +196,16 @@ impl<T> Window<T> {
         self.entries.is_empty()
     }
 
-    /// Whether nothing more should be received. One event may exceed the bytes, or a large one could never pass.
+    /// Whether nothing more should be received, see [`Share::is_full`].
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.entries.len() >= self.limits.events || self.bytes >= self.limits.bytes
+        self.share.is_full()
     }
 
-    /// Whether even the reserve for keeping a stalled connection alive is used up.
+    /// Whether even the reserve for keeping a stalled connection alive is used up, see [`Share::is_overfull`].
     #[must_use]
     pub fn is_overfull(&self) -> bool {
-        self.entries.len() >= self.limits.events * 2 || self.bytes >= self.limits.bytes * 2
+        self.share.is_overfull()
     }
 
     fn change(&mut self, ticket: Ticket, from: State, to: State) -> bool {
@@ -239,8 +249,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    const WIDE: Limits = Limits { events: 1_000, bytes: 1_000 };
+    use crate::budget::Limits;
 
     fn session(id: &str) -> Arc<GatewaySession> {
         Arc::new(GatewaySession { id: id.to_owned(), resume_url: "wss://resume.test".to_owned() })
@@ -248,7 +257,7 @@ mod tests {
 
     /// A window of session `a` with these sequences received and sent.
     fn sent(sequences: &[u64]) -> (Window<u64>, Vec<Ticket>) {
-        let mut window = Window::new(WIDE, None);
+        let mut window = Window::new(&Budget::default(), None);
         window.begin_session(session("a"));
         for sequence in sequences {
             window.push(*sequence, *sequence, 1);
@@ -336,7 +345,7 @@ mod tests {
     #[test]
     fn a_resumed_session_continues_at_its_position() {
         let start = Position { session: session("a"), sequence: 40 };
-        let mut window = Window::new(WIDE, Some(start));
+        let mut window = Window::new(&Budget::default(), Some(start));
         window.push(41, 41, 1);
         assert_eq!(at(&window), Some(("a", 40)));
         let ticket = send_all(&mut window)[0].0;
@@ -345,18 +354,21 @@ mod tests {
     }
 
     #[test]
-    fn it_is_full_by_count_and_by_bytes() {
-        let mut window = Window::new(Limits { events: 2, bytes: 10 }, None);
+    fn it_is_full_until_acknowledged_and_gives_back_what_it_held() {
+        let budget = Budget::new(Limits { events: 100, bytes: 12 }, Limits { events: 1, bytes: 1 });
+        let mut window = Window::new(&budget, None);
         window.push(1, 1, 4);
         assert!(!window.is_full());
-        window.push(2, 2, 4);
+        window.push(2, 2, 8);
         assert!(window.is_full() && !window.is_overfull());
-        let mut window = Window::new(Limits { events: 100, bytes: 10 }, None);
-        window.push(1, 1, 25);
-        assert!(window.is_full() && window.is_overfull());
-        let ticket = send_all(&mut window)[0].0;
-        window.acknowledged(ticket);
+        for (ticket, _) in send_all(&mut window) {
+            window.acknowledged(ticket);
+        }
         assert!(!window.is_full());
+        window.push(3, 3, 50);
+        assert!(window.is_full() && window.is_overfull());
+        drop(window);
+        assert_eq!((budget.events(), budget.bytes()), (0, 0));
     }
 
     #[derive(Clone, Debug)]
@@ -377,7 +389,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_kafka_answers_nothing_is_passed_lost_or_reordered(steps in prop::collection::vec(step(), 0..200)) {
-            let mut window = Window::new(WIDE, None);
+            let mut window = Window::new(&Budget::default(), None);
             window.begin_session(session("a"));
             let mut received = 0;
             let mut on_the_way = BTreeMap::new();

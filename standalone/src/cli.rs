@@ -1,11 +1,14 @@
-//! The command line: `run`, `demo`, `service`, `config`.
+//! The command line: `run`, `demo`, `service`, `config`, `dead-letters`, `whitelabel`.
 
 use std::{net::SocketAddr, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use common::service;
 
-use crate::{demo, run, settings};
+use crate::{dead_letters, demo, run, settings, whitelabel};
+
+/// The exit code of a wrong command line: `EX_USAGE` of sysexits.h, as that of a wrong configuration.
+pub(crate) const USAGE: u8 = 64;
 
 /// Tickets in one process, and the operator's commands.
 #[derive(Debug, Parser)]
@@ -39,12 +42,19 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// Records that could not be handled: looks at them, replays them.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// Customers' own bots: adds them, gives them tokens, says how they fare.
+    #[command(subcommand)]
+    Whitelabel(whitelabel::Command),
 }
 
 /// The services that can run alone.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
     Sharder,
+    WhitelabelSharder,
     HttpGateway,
     Worker,
 }
@@ -60,7 +70,15 @@ pub enum Format {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and version are no mistakes.
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match arguments.command {
         Command::Run => service::main("standalone", run),
         Command::Demo { listen, embedded_kafka: false } => {
             service::main("standalone", move |config: demo::Config, service| demo::run(config.into(), listen, service))
@@ -71,11 +89,16 @@ pub fn main() -> ExitCode {
             })
         }
         Command::Service { name: Name::Sharder } => service::main("sharder", sharder::run),
+        Command::Service { name: Name::WhitelabelSharder } => {
+            service::main("whitelabel-sharder", sharder::whitelabel::run)
+        }
         Command::Service { name: Name::HttpGateway } => service::main("http-gateway", http_gateway::run),
         Command::Service { name: Name::Worker } => service::main("worker", worker::run),
         Command::Config { format } => {
             settings::print(format);
             ExitCode::SUCCESS
         }
+        Command::DeadLetters(command) => dead_letters::run(command),
+        Command::Whitelabel(command) => whitelabel::run(command),
     }
 }

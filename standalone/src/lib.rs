@@ -4,8 +4,10 @@ pub mod cli;
 pub mod config;
 pub mod run;
 
+pub mod dead_letters;
 pub mod demo;
 pub mod settings;
+pub mod whitelabel;
 
 pub use config::Config;
 pub use run::run;

@@ -91,8 +91,9 @@ impl Plan {
         let sharder = sharder::Config {
             token: config.token,
             bot: Some(application.id),
-            range: config.shards,
+            shards: config.shards.into(),
             buckets: None,
+            identify: sharder::identify::Settings::default(),
             message_content: config.message_content,
             redis: config.backends.redis,
             kafka: config.backends.kafka,

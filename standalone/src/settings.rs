@@ -11,6 +11,7 @@ pub fn all() -> Vec<(&'static str, Vec<Described>)> {
     vec![
         ("standalone", docs::describe::<Config>()),
         ("sharder", docs::describe::<sharder::Config>()),
+        ("whitelabel-sharder", docs::describe::<sharder::whitelabel::Config>()),
         ("http-gateway", docs::describe::<http_gateway::Config>()),
         ("worker", docs::describe::<worker::Config>()),
         ("every process", docs::describe::<common::telemetry::Telemetry>()),

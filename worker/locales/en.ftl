@@ -125,6 +125,7 @@ setup-transcripts = transcript channel
 setup-panel = panel
 setup-guild-full = This server has as many channels or roles as Discord allows. Please delete one, then use the command again.
 setup-running = Another /setup is at work in this server. Please wait for its answer; if none comes within a minute, use the command again.
+setup-changed-since = Everything was made, and some of it was changed since. Please use the command again to make what is missing.
 setup-later = Discord does not answer as it should. What is made already is kept: please use the command again in a minute.
 
 preset-support = General support

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use database::Cause;
 use futures_util::future::BoxFuture;
 use model::{CustomId, GuildSettings, Level};
 use twilight_model::id::{
@@ -68,6 +69,12 @@ pub struct Scope {
 }
 
 impl Invocation<'_> {
+    /// What its effect is for: the click comes again where its first answer was late or lost, and has no second effect.
+    #[must_use]
+    pub fn cause(&self, cx: &Context) -> Cause {
+        Cause::click(cx.bot, self.interaction.id)
+    }
+
     /// The guild.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ use common::{
     service::Service,
 };
 use database::Database;
-use event_stream::{Consumer, GatewayEvents, LateInteractions, Producer, Profile, ensure_topics};
+use event_stream::{Consumer, EventMetrics, GatewayEvents, LateInteractions, Producer, Profile, ensure_topics};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
@@ -82,6 +82,8 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     producer.register(service.metrics()).context("register the producer's metrics")?;
     let health = service.dependency("kafka");
     let (events, clicks) = (events.with_health(health.part("events")), clicks.with_health(health.part("clicks")));
+    let both = EventMetrics::register(service.metrics()).context("register the metrics of both topics")?;
+    let (events, clicks) = (events.with_event_metrics(both.clone()), clicks.with_event_metrics(both));
     events.register(service.metrics()).context("register the metrics of events")?;
     clicks.register(service.metrics()).context("register the metrics of clicks")?;
     let bot = match config.bot {

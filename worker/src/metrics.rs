@@ -1,6 +1,10 @@
 //! What the worker counts. No label ever holds an id or an error's text.
 
+use std::time::Duration;
+
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+
+use crate::interaction::Kind;
 
 /// Milliseconds: Discord waits 3,000.
 const ACK_BUCKETS: &[f64] =
@@ -9,10 +13,7 @@ const ACK_BUCKETS: &[f64] =
 /// The worker's metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    /// From the click to its first answer, by kind of interaction.
-    pub ack_ms: HistogramVec,
-    /// Gateway events, by type and result.
-    pub events: IntCounterVec,
+    ack_ms: HistogramVec,
     /// Tickets opened.
     pub opened: IntCounter,
     /// Tickets closed.
@@ -37,10 +38,6 @@ impl Metrics {
                 .buckets(ACK_BUCKETS.to_vec()),
                 &["kind"],
             )?,
-            events: IntCounterVec::new(
-                Opts::new("bot_events_total", "Gateway events handled"),
-                &["event_type", "result"],
-            )?,
             opened: IntCounter::new("tickets_opened_total", "Tickets opened")?,
             closed: IntCounter::new("tickets_closed_total", "Tickets closed")?,
             reconciled: IntCounterVec::new(
@@ -49,10 +46,17 @@ impl Metrics {
             )?,
         };
         registry.register(Box::new(metrics.ack_ms.clone()))?;
-        registry.register(Box::new(metrics.events.clone()))?;
         registry.register(Box::new(metrics.opened.clone()))?;
         registry.register(Box::new(metrics.closed.clone()))?;
         registry.register(Box::new(metrics.reconciled.clone()))?;
         Ok(metrics)
+    }
+
+    /// An interaction had its first answer, so long after it was received: by http-gateway or by the sharder.
+    pub fn acknowledged(&self, kind: Kind<'_>, after: Duration) {
+        // A ping is no click, and an unknown one has no answer.
+        if !matches!(kind, Kind::Ping | Kind::Unknown) {
+            self.ack_ms.with_label_values(&[kind.as_str()]).observe(after.as_secs_f64() * 1_000.0);
+        }
     }
 }

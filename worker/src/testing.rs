@@ -17,7 +17,6 @@ pub(crate) fn ticket() -> Ticket {
         subject: None,
         state: TicketState::Open,
         nonce: Uuid::from_u128(0x1234),
-        opening_interaction: Id::new(11),
         channel: Some(Id::new(6)),
         welcome_message: Some(Id::new(12)),
         claimed_by: None,

@@ -67,7 +67,7 @@ pub fn dotenv(described: &[Described]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Invalid, discord::DiscordConfig, redis::RedisConfig, telemetry::Telemetry};
+    use crate::{config::Invalid, crypto::Vault, discord::DiscordConfig, redis::RedisConfig, telemetry::Telemetry};
 
     struct Sample;
 
@@ -97,7 +97,7 @@ mod tests {
         let readme = include_str!("../../README.md");
         let mut clients = describe::<RedisConfig>();
         clients.extend(describe::<DiscordConfig>());
-        for table in [table(&describe::<Telemetry>()), table(&clients)] {
+        for table in [table(&describe::<Telemetry>()), table(&clients), table(&describe::<Vault>())] {
             assert!(readme.contains(&table), "the README lacks:\n{table}");
         }
     }

@@ -80,11 +80,7 @@ impl Discord {
     /// [`Error::Request`] when the token has characters that no header can have, or the system's certificate
     /// authorities cannot be loaded.
     pub fn new(config: &DiscordConfig, token: SecretString) -> Result<Discord, Error> {
-        let token = token.expose_secret().trim();
-        let token = token.strip_prefix("Bot ").unwrap_or(token);
-        let mut authorization =
-            HeaderValue::try_from(format!("Bot {token}")).map_err(|error| Error::Request(error.into()))?;
-        authorization.set_sensitive(true);
+        let authorization = authorization(&token)?;
         let http = http::builder()
             // Discord's API redirects nowhere, and a redirect would carry a body elsewhere.
             .redirect(reqwest::redirect::Policy::none())
@@ -92,8 +88,6 @@ impl Discord {
             .map_err(|error| Error::Request(error.into()))?;
         let opts = Opts::new("discord_requests_total", "Requests sent to Discord, by route and HTTP status");
         let requests = IntCounterVec::new(opts, &["route", "status"]).map_err(|error| Error::Request(error.into()))?;
-        // Builds requests only: it has no token, and what is awaited by mistake reaches nobody.
-        let builders = twilight_http::Client::builder().proxy("127.0.0.1:9".to_owned(), true).build();
         Ok(Discord {
             shared: Arc::new(Shared {
                 http,
@@ -102,9 +96,32 @@ impl Discord {
                 gate: Gate::default(),
                 dead: SetOnce::new(),
                 requests,
-                builders,
+                builders: builders(),
             }),
             deadline: DEADLINE,
+            reason: None,
+        })
+    }
+
+    /// Another bot, at the same address and over the same connections, counted in the same metric. Limits are each
+    /// bot's own, save for those of the address: a ban, and too many invalid requests.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Request`] when the token has characters that no header can have.
+    pub fn with_token(&self, token: &SecretString) -> Result<Discord, Error> {
+        let Shared { http, base, gate, requests, .. } = self.shared.as_ref();
+        Ok(Discord {
+            shared: Arc::new(Shared {
+                http: http.clone(),
+                base: base.clone(),
+                authorization: authorization(token)?,
+                gate: gate.of_another_bot(),
+                dead: SetOnce::new(),
+                requests: requests.clone(),
+                builders: builders(),
+            }),
+            deadline: self.deadline,
             reason: None,
         })
     }
@@ -232,6 +249,20 @@ impl Discord {
         let discord = self.clone();
         async move { send::send(&discord, &prepared?).await }
     }
+}
+
+fn authorization(token: &SecretString) -> Result<HeaderValue, Error> {
+    let token = token.expose_secret().trim();
+    let token = token.strip_prefix("Bot ").unwrap_or(token);
+    let mut authorization =
+        HeaderValue::try_from(format!("Bot {token}")).map_err(|error| Error::Request(error.into()))?;
+    authorization.set_sensitive(true);
+    Ok(authorization)
+}
+
+/// Builds requests only: it has no token, and what is awaited by mistake reaches nobody.
+fn builders() -> twilight_http::Client {
+    twilight_http::Client::builder().proxy("127.0.0.1:9".to_owned(), true).build()
 }
 
 impl fmt::Debug for Discord {

@@ -43,14 +43,20 @@ pub(super) enum Lesson {
 /// One per bot token. It is driven by the instants it is given: it neither sleeps nor sends.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
+    address: Arc<Mutex<Address>>,
     state: Mutex<State>,
+}
+
+/// What all bots of our address have in common.
+#[derive(Debug, Default)]
+struct Address {
+    banned: Option<Instant>,
+    /// When the latest invalid requests were answered, at most [`MOST_INVALID`] of them.
+    invalid: VecDeque<Instant>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    banned: Option<Instant>,
-    /// When the latest invalid requests were answered, at most [`MOST_INVALID`] of them.
-    invalid: VecDeque<Instant>,
     global: Option<Instant>,
     routes: HashMap<String, Entry>,
 }
@@ -63,17 +69,23 @@ struct Entry {
 }
 
 impl Gate {
+    /// The gate of another bot behind the same address.
+    pub(super) fn of_another_bot(&self) -> Gate {
+        Gate { address: self.address.clone(), state: Mutex::default() }
+    }
+
     /// Until when a request on `route` must wait; `None` when it may go now.
     pub(super) fn closed_until(&self, route: &Route, now: Instant) -> Option<Instant> {
-        let state = self.lock();
+        let banned = lock(&self.address).banned;
+        let state = lock(&self.state);
         let global = state.global.filter(|_| !route.by_path_token);
         let keyed = keys(route).filter_map(|key| state.routes.get(key)).map(|entry| entry.until);
-        state.banned.into_iter().chain(global).chain(keyed).filter(|until| *until > now).max()
+        banned.into_iter().chain(global).chain(keyed).filter(|until| *until > now).max()
     }
 
     /// The lane to hold while sending, if the route was limited of late.
     pub(super) fn lane(&self, route: &Route, now: Instant) -> Option<Arc<sync::Mutex<()>>> {
-        let state = self.lock();
+        let state = lock(&self.state);
         keys(route)
             .filter_map(|key| state.routes.get(key))
             .find(|entry| entry.until + CAREFUL > now)
@@ -82,10 +94,13 @@ impl Gate {
 
     /// Remembers what the answer to a request on `route`, which arrived `now`, says.
     pub(super) fn learn(&self, route: &Route, lesson: Lesson, now: Instant) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         match lesson {
             Lesson::Free => {}
-            Lesson::Banned(wait) => state.banned = state.banned.max(Some(now + wait)),
+            Lesson::Banned(wait) => {
+                let mut address = lock(&self.address);
+                address.banned = address.banned.max(Some(now + wait));
+            }
             Lesson::Global(wait) if !route.by_path_token => {
                 state.global = state.global.max(Some(now + wait));
             }
@@ -103,21 +118,23 @@ impl Gate {
     /// Remembers an invalid request, answered `now`. Where there are too many it closes the gate as a ban would, until
     /// the oldest is no longer counted; true when that is news, and not one of many such closings in a row.
     pub(super) fn count_invalid(&self, now: Instant) -> bool {
-        let mut state = self.lock();
-        state.invalid.push_back(now);
-        if state.invalid.len() > MOST_INVALID {
-            state.invalid.pop_front();
+        let mut address = lock(&self.address);
+        address.invalid.push_back(now);
+        if address.invalid.len() > MOST_INVALID {
+            address.invalid.pop_front();
         }
-        let reopens = state.invalid.front().map(|oldest| *oldest + INVALID_PERIOD);
-        let Some(reopens) = reopens.filter(|at| state.invalid.len() == MOST_INVALID && *at > now) else { return false };
-        let news = state.banned.is_none_or(|until| until + INVALID_PERIOD < now);
-        state.banned = state.banned.max(Some(reopens));
+        let reopens = address.invalid.front().map(|oldest| *oldest + INVALID_PERIOD);
+        let Some(reopens) = reopens.filter(|at| address.invalid.len() == MOST_INVALID && *at > now) else {
+            return false;
+        };
+        let news = address.banned.is_none_or(|until| until + INVALID_PERIOD < now);
+        address.banned = address.banned.max(Some(reopens));
         news
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -204,6 +221,17 @@ mod tests {
     }
 
     #[test]
+    fn a_ban_of_the_address_closes_it_for_other_bots_and_a_limit_of_one_bot_does_not() {
+        let (gate, now) = (Gate::default(), Instant::now());
+        let other = gate.of_another_bot();
+        gate.learn(&post_message(1), Lesson::Global(SECOND), now);
+        gate.learn(&post_message(1), Lesson::Route(SECOND), now);
+        assert_eq!(other.closed_until(&post_message(1), now), None);
+        other.learn(&callback(), Lesson::Banned(2 * SECOND), now);
+        assert_eq!(gate.closed_until(&post_message(1), now), Some(now + 2 * SECOND));
+    }
+
+    #[test]
     fn too_many_invalid_requests_close_everything_until_the_oldest_is_no_longer_counted() {
         let (gate, start) = (Gate::default(), Instant::now());
         for second in 1..u32::try_from(MOST_INVALID).unwrap() {
@@ -262,6 +290,6 @@ mod tests {
             gate.learn(&post_message(channel), Lesson::Route(SECOND), now);
         }
         gate.learn(&post_message(9999), Lesson::Route(SECOND), now + 120 * SECOND);
-        assert_eq!(gate.lock().routes.len(), 1);
+        assert_eq!(lock(&gate.state).routes.len(), 1);
     }
 }

@@ -22,6 +22,13 @@ impl Dependency {
         Dependency { name, part: Arc::default(), missing: Arc::default() }
     }
 
+    /// One that no service needs in order to be ready: for a part of a service that reports to a dependency, where its
+    /// report is to count for nothing.
+    #[must_use]
+    pub fn unheeded(name: &'static str) -> Self {
+        Dependency::new(name)
+    }
+
     /// The same dependency as this part of the service sees it: one of several consumers, one shard. It is up while no
     /// part says that it is down.
     #[must_use]

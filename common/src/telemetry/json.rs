@@ -113,48 +113,24 @@ impl Visit for Collect<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
-
-    use tracing_subscriber::{fmt::layer, layer::SubscriberExt};
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Buffer {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::testing::capture;
 
     #[test]
     fn a_line_names_the_service_of_its_span_and_has_the_fields_at_the_top() {
-        let buffer = Buffer::default();
-        let writer = buffer.clone();
-        let layer = layer().fmt_fields(Fields).event_format(Json { service: "standalone" });
-        let layer = layer.with_writer(move || writer.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            tracing::info!("outside");
-            let span = tracing::error_span!("service", service = "worker", task = tracing::field::Empty);
-            span.record("task", "serve");
-            let _entered = span.enter();
-            tracing::info!(ticket.number = 7, "closed ticket 7");
+        let (lines, _captured) = capture("standalone");
+        tracing::info!("outside");
+        let span = tracing::error_span!("service", service = "worker", task = tracing::field::Empty);
+        span.record("task", "serve");
+        span.in_scope(|| {
+            let inner = tracing::error_span!("record", trace_id = %format_args!("{:032x}", 7));
+            inner.in_scope(|| tracing::info!(ticket.number = 7, "closed ticket 7"));
         });
-        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines = lines.all();
         assert_eq!(lines[0]["service"], "standalone");
         assert_eq!(lines[0]["message"], "outside");
         assert_eq!(lines[1]["service"], "worker");
         assert_eq!(lines[1]["task"], "serve");
+        assert_eq!(lines[1]["trace_id"], "00000000000000000000000000000007");
         assert_eq!(lines[1]["ticket.number"], 7);
         assert_eq!(lines[1]["level"], "INFO");
     }

@@ -4,6 +4,7 @@ mod config;
 mod init;
 mod json;
 mod scrub;
+pub mod testing;
 
 pub use config::{LogFormat, Telemetry};
 pub use init::{Guard, init};

@@ -7,7 +7,11 @@ use crate::{
     Error,
     convert::column,
     error::Attempt,
-    tickets::{Tickets, change::change_ticket},
+    inbox::Cause,
+    tickets::{
+        Tickets,
+        change::{change_ticket_for, unless_spent},
+    },
 };
 
 /// What [`Tickets::claim`] found.
@@ -15,6 +19,8 @@ use crate::{
 pub enum ClaimOutcome {
     /// It is theirs now.
     Claimed(Ticket),
+    /// This click claimed it before.
+    Repeated(Ticket),
     /// Somebody has it already, as `claimed_by` says: perhaps themselves.
     Taken(Ticket),
     /// It is not open (any more).
@@ -22,15 +28,21 @@ pub enum ClaimOutcome {
 }
 
 impl Tickets<'_> {
-    /// Gives an open ticket that nobody has to `user`. Of two who race, one gets it.
+    /// Gives an open ticket that nobody has to `user`, who asks for it by the click `cause`. Of two who race, one gets it.
     ///
     /// # Errors
     ///
     /// [`Error::NoTicket`], [`Error::Query`].
-    pub async fn claim(&mut self, ticket: TicketKey, user: Id<UserMarker>) -> Result<ClaimOutcome, Error> {
+    pub async fn claim(
+        &mut self,
+        ticket: TicketKey,
+        user: Id<UserMarker>,
+        cause: &Cause,
+    ) -> Result<ClaimOutcome, Error> {
         let changed = async {
-            change_ticket!(
-                "claimed_by = $5",
+            change_ticket_for!(
+                Some(cause),
+                "claimed_by = $7",
                 "state = 'open' and claimed_by is null",
                 ticket,
                 Some(user),
@@ -40,10 +52,12 @@ impl Tickets<'_> {
             .fetch_optional(&mut *self.0.connection().await?)
             .await
         }
-        .await
-        .attempt("claim ticket", ticket)?;
-        if let Some(row) = changed {
+        .await;
+        if let Some(row) = unless_spent(changed).attempt("claim ticket", ticket)? {
             return Ok(ClaimOutcome::Claimed(row.into_ticket()?));
+        }
+        if let Some(ticket) = self.changed_by(ticket, cause).await? {
+            return Ok(ClaimOutcome::Repeated(ticket));
         }
         let found = self.existing(ticket).await?;
         Ok(if found.state == model::TicketState::Open {

@@ -9,7 +9,12 @@ use crate::{
     Error,
     convert::{column_opt, text},
     error::Attempt,
-    tickets::{Tickets, change::change_ticket, row::TicketRow},
+    inbox::Cause,
+    tickets::{
+        Tickets,
+        change::{change_ticket, change_ticket_for, unless_spent},
+        row::TicketRow,
+    },
 };
 
 /// What [`Tickets::begin_closing`] found.
@@ -17,6 +22,8 @@ use crate::{
 pub enum CloseOutcome {
     /// The caller does the closing.
     Begun(Ticket),
+    /// This click or event began it before.
+    Repeated(Ticket),
     /// Another closing is under way or done, or the ticket was abandoned.
     Already(Ticket),
     /// Its channel is still being made.
@@ -24,7 +31,8 @@ pub enum CloseOutcome {
 }
 
 impl Tickets<'_> {
-    /// `open → closing` at step `begun`, leased to the caller for `lease`. Of two who race, one begins.
+    /// `open → closing` at step `begun`, leased to the caller for `lease`, for the click or event `cause` where there is one.
+    /// Of two who race, one begins.
     ///
     /// # Errors
     ///
@@ -35,13 +43,15 @@ impl Tickets<'_> {
         by: Option<Id<UserMarker>>,
         reason: Option<&str>,
         lease: Duration,
+        cause: Option<&Cause>,
     ) -> Result<CloseOutcome, Error> {
         let reason = reason.map(text);
         let event = TicketEvent::CloseBegun { by, reason: reason.as_deref().map(str::to_owned) };
         let changed = async {
-            change_ticket!(
-                "state = 'closing', close_step = 'begun', closed_by = $5, close_reason = $6,
-                leased_until = clock_timestamp() + make_interval(secs => $7)",
+            change_ticket_for!(
+                cause,
+                "state = 'closing', close_step = 'begun', closed_by = $7, close_reason = $8,
+                leased_until = clock_timestamp() + make_interval(secs => $9)",
                 "state = 'open'",
                 ticket,
                 by,
@@ -53,10 +63,14 @@ impl Tickets<'_> {
             .fetch_optional(&mut *self.0.connection().await?)
             .await
         }
-        .await
-        .attempt("begin to close ticket", ticket)?;
-        if let Some(row) = changed {
+        .await;
+        if let Some(row) = unless_spent(changed).attempt("begin to close ticket", ticket)? {
             return Ok(CloseOutcome::Begun(row.into_ticket()?));
+        }
+        if let Some(cause) = cause
+            && let Some(ticket) = self.changed_by(ticket, cause).await?
+        {
+            return Ok(CloseOutcome::Repeated(ticket));
         }
         let found = self.existing(ticket).await?;
         Ok(if found.state == TicketState::Opening {

@@ -13,9 +13,10 @@ use crate::{
     Error,
     convert::{column, column_opt, text},
     error::{Attempt, broke},
+    inbox::{Cause, SPENT},
     tickets::{
         Tickets,
-        change::{change_ticket, payload},
+        change::{by_cause, change_ticket, payload},
         row::{TicketRow, query_tickets},
     },
 };
@@ -64,7 +65,7 @@ impl Tickets<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoPanel`] when the panel is not of this guild, [`Error::Query`].
+    /// [`Error::NoPanel`] when the panel is not of this guild, [`Error::Spent`], [`Error::Query`].
     pub async fn begin_opening(&mut self, new: &NewTicket) -> Result<OpenOutcome, Error> {
         let mut connection = self.0.connection().await.attempt(OPEN, new.guild)?;
         let mut tx = connection.begin().await.attempt(OPEN, new.guild)?;
@@ -176,33 +177,31 @@ const OPEN: &str = "open a ticket in guild";
 /// The opening's transaction, except for its end.
 async fn take_slot(tx: &mut PgConnection, new: &NewTicket) -> Result<OpenOutcome, Error> {
     lock_counter(tx, new.guild).await.attempt(OPEN, new.guild)?;
+    let cause = Cause::click(new.bot, new.interaction);
+    if let Some(row) = by_cause(tx, new.guild, &cause).await.attempt(OPEN, new.guild)? {
+        return Ok(OpenOutcome::Existing(row.into_ticket()?));
+    }
     let rows = query_tickets!(
         [""],
         "from tickets
-        where guild_id = $1
-            and (opening_interaction = $3
-                or (opener_id = $2
-                    and (state in ('opening', 'open') or (state = 'closing' and close_step = 'begun'))))
+        where guild_id = $1 and opener_id = $2
+            and (state in ('opening', 'open') or (state = 'closing' and close_step = 'begun'))
         order by number",
         column(new.guild),
         column(new.opener),
-        column(new.interaction),
     )
     .fetch_all(&mut *tx)
     .await
     .attempt(OPEN, new.guild)?;
-    let mut open = TicketRow::into_tickets(rows)?;
-    let known = |ticket: &Ticket| ticket.opening_interaction == new.interaction;
-    if let Some(at) = open.iter().position(known) {
-        return Ok(OpenOutcome::Existing(open.swap_remove(at)));
-    }
+    let open = TicketRow::into_tickets(rows)?;
     if open.len() >= usize::from(new.limit) {
         return Ok(OpenOutcome::LimitReached { open });
     }
-    match (insert(tx, new).await, new.panel) {
+    match (insert(tx, new, &cause).await, new.panel) {
         (Err(error), Some(panel)) if broke(&error, "tickets_panel_of_guild") => {
             Err(Error::NoPanel { guild: new.guild, panel })
         }
+        (Err(error), _) if broke(&error, SPENT) => Err(Error::Spent { cause }),
         (inserted, _) => {
             let row = inserted.attempt(OPEN, new.guild)?;
             Ok(OpenOutcome::Begun(row.into_ticket()?))
@@ -211,7 +210,7 @@ async fn take_slot(tx: &mut PgConnection, new: &NewTicket) -> Result<OpenOutcome
 }
 
 /// Counts up and inserts the ticket of that number with its event.
-async fn insert(tx: &mut PgConnection, new: &NewTicket) -> Result<TicketRow, sqlx::Error> {
+async fn insert(tx: &mut PgConnection, new: &NewTicket, cause: &Cause) -> Result<TicketRow, sqlx::Error> {
     let event =
         TicketEvent::Opened { bot: new.bot, opener: new.opener, panel: new.panel, interaction: new.interaction };
     let subject = new.subject.as_deref().map(text);
@@ -219,19 +218,22 @@ async fn insert(tx: &mut PgConnection, new: &NewTicket) -> Result<TicketRow, sql
         ["with counted as (
             update ticket_counters set last_number = last_number + 1 where guild_id = $1 returning last_number
         ), opened as (
-            insert into tickets (guild_id, number, bot_id, panel_id, opener_id, opening_interaction, leased_until, subject)
-            select $1, last_number, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6), $8 from counted
+            insert into tickets (guild_id, number, bot_id, panel_id, opener_id, leased_until, subject)
+            select $1, last_number, $2, $3, $4, clock_timestamp() + make_interval(secs => $6), $8 from counted
             returning *
         ), recorded as (
             insert into ticket_events (guild_id, number, version, actor_id, payload)
             select guild_id, number, version, $4, $7 from opened
+        ), noted as (
+            insert into inbox (bot_id, cause, guild_id, number, version)
+            select bot_id, $5, guild_id, number, version from opened
         )"],
         "from opened",
         column(new.guild),
         column(new.bot),
         new.panel.map(|panel| panel.0),
         column(new.opener),
-        column(new.interaction),
+        cause.name,
         new.lease.as_secs_f64(),
         payload(event) as _,
         subject.as_deref(),

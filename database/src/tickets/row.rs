@@ -20,7 +20,7 @@ macro_rules! query_tickets {
                 + r#"
                 select guild_id as "guild_id!", number as "number!", version as "version!", bot_id as "bot_id!", panel_id,
                     opener_id as "opener_id!", subject, state as "state!", nonce as "nonce!",
-                    opening_interaction as "opening_interaction!", channel_id, welcome_message_id, claimed_by,
+                    channel_id, welcome_message_id, claimed_by,
                     opened_at as "opened_at!", close_step, closed_by, close_reason, closed_at, leased_until
                 "#
                 + $from
@@ -40,7 +40,6 @@ pub(super) struct TicketRow {
     pub(super) subject: Option<String>,
     pub(super) state: String,
     pub(super) nonce: Uuid,
-    pub(super) opening_interaction: i64,
     pub(super) channel_id: Option<i64>,
     pub(super) welcome_message_id: Option<i64>,
     pub(super) claimed_by: Option<i64>,
@@ -65,7 +64,6 @@ impl TicketRow {
             subject: self.subject,
             state: name(&self.state, "state", subject)?,
             nonce: self.nonce,
-            opening_interaction: id(self.opening_interaction, "opening_interaction", subject)?,
             channel: id_opt(self.channel_id, "channel_id", subject)?,
             welcome_message: id_opt(self.welcome_message_id, "welcome_message_id", subject)?,
             claimed_by: id_opt(self.claimed_by, "claimed_by", subject)?,

@@ -29,7 +29,9 @@ async fn of_ten_who_close_at_once_one_begins() {
     let mut racing = JoinSet::new();
     for _ in 0..10 {
         let db = db.clone();
-        racing.spawn(async move { db.tickets().begin_closing(ticket.key, Some(fresh()), None, LEASE).await.unwrap() });
+        racing.spawn(
+            async move { db.tickets().begin_closing(ticket.key, Some(fresh()), None, LEASE, None).await.unwrap() },
+        );
     }
     let outcomes = racing.join_all().await;
     let begun = outcomes.iter().filter(|o| matches!(o, CloseOutcome::Begun(_))).count();
@@ -115,10 +117,10 @@ async fn only_an_open_ticket_begins_to_close() {
     let scratch = scratch().await;
     let db = &scratch.database;
     let unfinished = opening(db, &click()).await;
-    let outcome = db.tickets().begin_closing(unfinished.key, None, None, LEASE).await.unwrap();
+    let outcome = db.tickets().begin_closing(unfinished.key, None, None, LEASE, None).await.unwrap();
     assert_eq!(outcome, CloseOutcome::StillOpening(unfinished));
     let closed = close(db, open_ticket(db).await.key, None).await;
-    let outcome = db.tickets().begin_closing(closed.key, None, None, LEASE).await.unwrap();
+    let outcome = db.tickets().begin_closing(closed.key, None, None, LEASE, None).await.unwrap();
     assert_eq!(outcome, CloseOutcome::Already(closed));
 }
 

@@ -7,6 +7,7 @@ mod closing;
 #[cfg(test)]
 mod connection;
 #[cfg(test)]
+mod inbox;
 mod leases;
 #[cfg(test)]
 mod messages;

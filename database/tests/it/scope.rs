@@ -48,8 +48,8 @@ async fn another_guilds_ticket_is_not_changed() {
         assert_no_ticket(tickets.set_channel(foreign, fresh()).await);
         assert_no_ticket(tickets.set_open(foreign, None).await);
         assert_no_ticket(tickets.set_abandoned(foreign, "no").await);
-        assert_no_ticket(tickets.claim(foreign, STAFF).await);
-        assert_no_ticket(tickets.begin_closing(foreign, None, None, LEASE).await);
+        assert_no_ticket(tickets.claim(foreign, STAFF, &by_click()).await);
+        assert_no_ticket(tickets.begin_closing(foreign, None, None, LEASE, Some(&by_click())).await);
         let step = tickets.set_close_step(foreign, CloseStep::Begun, CloseStep::Locked, LEASE);
         assert_no_ticket(step.await);
         assert_no_ticket(tickets.set_closed(foreign).await);
@@ -84,7 +84,7 @@ async fn a_click_of_another_guild_is_not_taken_for_a_known_one() {
     opening(db, &new).await;
     new.guild = OTHER_GUILD;
     let refused = db.tickets().begin_opening(&new).await;
-    assert!(matches!(refused, Err(Error::Query { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Spent { .. })), "{refused:?}");
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+use database::SetupTurn;
 use model::{DEFAULT_TICKET_LIMIT, GuildSettings};
 use tokio::task::JoinSet;
 
@@ -41,16 +42,17 @@ async fn of_ten_setups_at_once_one_has_the_turn() {
     let mut racing = JoinSet::new();
     for _ in 0..10 {
         let (db, by) = (scratch.database.clone(), fresh());
-        racing
-            .spawn(async move { db.settings().begin_setup(GUILD, by, LEASE).await.unwrap().map(|since| (by, since)) });
+        racing.spawn(async move { (by, db.settings().begin_setup(GUILD, BOT, by, LEASE).await.unwrap()) });
     }
-    let turns: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
-    assert_eq!(turns.len(), 1);
-    assert_eq!(turns[0].0, turns[0].1);
+    let turns = racing.join_all().await;
+    let mut begun = turns.iter().filter(|(_, turn)| *turn != SetupTurn::Taken);
+    let (by, turn) = begun.next().unwrap();
+    assert_eq!(*turn, SetupTurn::Begun { since: *by });
+    assert_eq!(begun.next(), None);
     let mut settings = scratch.database.settings();
-    assert!(settings.begin_setup(OTHER_GUILD, fresh(), LEASE).await.unwrap().is_some());
-    assert!(settings.end_setup(GUILD, turns[0].0, true).await.unwrap());
-    assert!(settings.begin_setup(GUILD, fresh(), LEASE).await.unwrap().is_some());
+    assert_ne!(settings.begin_setup(OTHER_GUILD, BOT, fresh(), LEASE).await.unwrap(), SetupTurn::Taken);
+    assert!(settings.end_setup(GUILD, BOT, *by, true).await.unwrap());
+    assert_ne!(settings.begin_setup(GUILD, BOT, fresh(), LEASE).await.unwrap(), SetupTurn::Taken);
 }
 
 #[tokio::test]
@@ -58,23 +60,32 @@ async fn a_turn_at_the_setup_is_given_back_by_its_holder_only() {
     let scratch = scratch().await;
     let mut settings = scratch.database.settings();
     let [first, second] = [fresh(), fresh()];
-    settings.begin_setup(GUILD, first, ENDED).await.unwrap().unwrap();
-    settings.begin_setup(GUILD, second, LEASE).await.unwrap().unwrap();
-    assert!(!settings.end_setup(GUILD, first, true).await.unwrap());
-    assert!(!settings.end_setup(OTHER_GUILD, second, true).await.unwrap());
-    assert_eq!(settings.begin_setup(GUILD, first, LEASE).await.unwrap(), None);
-    assert!(settings.end_setup(GUILD, second, true).await.unwrap());
-    assert!(!settings.end_setup(GUILD, second, true).await.unwrap());
+    settings.begin_setup(GUILD, BOT, first, ENDED).await.unwrap();
+    settings.begin_setup(GUILD, BOT, second, LEASE).await.unwrap();
+    assert!(!settings.end_setup(GUILD, BOT, first, true).await.unwrap());
+    assert!(!settings.end_setup(OTHER_GUILD, BOT, second, true).await.unwrap());
+    assert_eq!(settings.begin_setup(GUILD, BOT, first, LEASE).await.unwrap(), SetupTurn::Taken);
+    assert!(settings.end_setup(GUILD, BOT, second, true).await.unwrap());
+    assert!(!settings.end_setup(GUILD, BOT, second, true).await.unwrap());
 }
 
 #[tokio::test]
-async fn the_same_click_gets_its_turn_again() {
+async fn the_same_click_gets_its_turn_again_until_everything_is_made() {
     let scratch = scratch().await;
     let mut settings = scratch.database.settings();
     let by = fresh();
     for _ in 0..2 {
-        assert_eq!(settings.begin_setup(GUILD, by, LEASE).await.unwrap(), Some(by));
+        assert_eq!(settings.begin_setup(GUILD, BOT, by, LEASE).await.unwrap(), SetupTurn::Begun { since: by });
+        settings.end_setup(GUILD, BOT, by, false).await.unwrap();
     }
+    settings.begin_setup(GUILD, BOT, by, LEASE).await.unwrap();
+    assert!(settings.end_setup(GUILD, BOT, by, true).await.unwrap());
+    assert_eq!(settings.begin_setup(GUILD, BOT, by, LEASE).await.unwrap(), SetupTurn::Repeated);
+    // The guild is free for others meanwhile, and whoever has the turn keeps it.
+    let other = fresh();
+    assert_eq!(settings.begin_setup(GUILD, BOT, other, LEASE).await.unwrap(), SetupTurn::Begun { since: other });
+    assert_eq!(settings.begin_setup(GUILD, BOT, by, LEASE).await.unwrap(), SetupTurn::Repeated);
+    assert!(settings.end_setup(GUILD, BOT, other, true).await.unwrap());
 }
 
 #[tokio::test]
@@ -82,11 +93,11 @@ async fn the_oldest_setup_that_may_have_left_something_is_known_until_all_is_sto
     let scratch = scratch().await;
     let mut settings = scratch.database.settings();
     let [died, broke_off, third, fourth] = [fresh(), fresh(), fresh(), fresh()];
-    assert_eq!(settings.begin_setup(GUILD, died, ENDED).await.unwrap(), Some(died));
-    assert_eq!(settings.begin_setup(GUILD, broke_off, LEASE).await.unwrap(), Some(died));
-    settings.end_setup(GUILD, broke_off, false).await.unwrap();
-    assert_eq!(settings.begin_setup(GUILD, third, LEASE).await.unwrap(), Some(died));
-    settings.end_setup(GUILD, third, true).await.unwrap();
-    assert_eq!(settings.begin_setup(GUILD, fourth, LEASE).await.unwrap(), Some(fourth));
+    assert_eq!(settings.begin_setup(GUILD, BOT, died, ENDED).await.unwrap(), SetupTurn::Begun { since: died });
+    assert_eq!(settings.begin_setup(GUILD, BOT, broke_off, LEASE).await.unwrap(), SetupTurn::Begun { since: died });
+    settings.end_setup(GUILD, BOT, broke_off, false).await.unwrap();
+    assert_eq!(settings.begin_setup(GUILD, BOT, third, LEASE).await.unwrap(), SetupTurn::Begun { since: died });
+    settings.end_setup(GUILD, BOT, third, true).await.unwrap();
+    assert_eq!(settings.begin_setup(GUILD, BOT, fourth, LEASE).await.unwrap(), SetupTurn::Begun { since: fourth });
     assert_eq!(settings.by_guild(GUILD).await.unwrap(), GuildSettings::unset(GUILD));
 }

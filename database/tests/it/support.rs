@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use database::{CloseOutcome, Database, DatabaseConfig, NewTicket, OpenOutcome, scratch::Scratch};
+use database::{Cause, CloseOutcome, Database, DatabaseConfig, NewTicket, OpenOutcome, scratch::Scratch};
 use model::{CloseStep, RecordedEvent, Ticket, TicketKey};
 use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
@@ -47,6 +47,11 @@ pub(crate) async fn raw(scratch: &Scratch) -> PgConnection {
 pub(crate) fn fresh<T>() -> Id<T> {
     static NEXT: AtomicU64 = AtomicU64::new(1_000_000);
     Id::new(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A click on `BOT` that was never seen before.
+pub(crate) fn by_click() -> Cause {
+    Cause::click(BOT, fresh())
 }
 
 /// A click of `OPENER` in `GUILD`, never seen before, with a limit of 1.
@@ -94,7 +99,7 @@ pub(crate) async fn open_from(db: &Database, new: &NewTicket) -> Ticket {
 
 pub(crate) async fn closing(db: &Database, ticket: TicketKey, lease: Duration) -> Ticket {
     let mut tickets = db.tickets();
-    let outcome = tickets.begin_closing(ticket, Some(STAFF), Some("solved"), lease);
+    let outcome = tickets.begin_closing(ticket, Some(STAFF), Some("solved"), lease, None);
     match outcome.await.unwrap() {
         CloseOutcome::Begun(ticket) => ticket,
         other => panic!("not begun: {other:?}"),
@@ -103,7 +108,7 @@ pub(crate) async fn closing(db: &Database, ticket: TicketKey, lease: Duration) -
 
 pub(crate) async fn close(db: &Database, ticket: TicketKey, reason: Option<&str>) -> Ticket {
     let mut tickets = db.tickets();
-    tickets.begin_closing(ticket, Some(STAFF), reason, LEASE).await.unwrap();
+    tickets.begin_closing(ticket, Some(STAFF), reason, LEASE, None).await.unwrap();
     tickets.set_close_step(ticket, CloseStep::Begun, CloseStep::Removed, LEASE).await.unwrap();
     tickets.set_closed(ticket).await.unwrap().unwrap()
 }

@@ -1,13 +1,23 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::panic, clippy::expect_used, reason = "a harness for tests: what is missing fails the test")]
 
-mod door;
-mod ledger;
+pub mod faults;
+
+pub mod check;
+
+mod ground;
 mod life;
-mod process;
+mod load;
+mod witness;
 mod world;
 
+mod door;
+pub mod servers;
+pub mod wait;
+
+pub use check::{dead_letters, missing_events};
 pub use door::Door;
-pub use ledger::{dead_letters, missing_events};
-pub use process::Sharder;
-pub use world::{Interactions, World};
+pub use ground::Ground;
+pub use load::Load;
+pub use witness::Witness;
+pub use world::{Interactions, Processes, World};

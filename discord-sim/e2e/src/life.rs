@@ -1,4 +1,7 @@
-use discord_sim::state::{Channel, Interaction, Message};
+use discord_sim::{
+    seed::Seed,
+    state::{Channel, Interaction, Message},
+};
 use serde_json::json;
 use twilight_model::id::{
     Id,
@@ -10,17 +13,22 @@ use crate::World;
 impl World {
     /// The owner runs `/setup` in #support; answers the panel's message with its button. Sam gets the staff role.
     pub async fn set_up(&self) -> (Id<MessageMarker>, String) {
-        let seed = self.seed;
+        self.set_up_in(&self.seed).await
+    }
+
+    /// The same in another guild of the bot.
+    pub async fn set_up_in(&self, place: &Seed) -> (Id<MessageMarker>, String) {
         let setup =
-            self.sim.command(seed.admin, seed.support, "setup", &json!([])).expect("/setup is offered to the owner");
+            self.sim.command(place.admin, place.support, "setup", &json!([])).expect("/setup is offered to the owner");
         self.sim.response(setup).await;
         self.sim.write(|state| {
-            let role = state.guilds[&seed.guild].roles.values().find(|role| role.name == "Support").map(|role| role.id);
-            state.give_role(seed.guild, seed.staff, role.expect("/setup made the staff role"));
+            let role =
+                state.guilds[&place.guild].roles.values().find(|role| role.name == "Support").map(|role| role.id);
+            state.give_role(place.guild, place.staff, role.expect("/setup made the staff role"));
         });
         self.sim
             .wait_for("the panel", |state| {
-                let panel = state.find_message(seed.support, |message| button(message, "open").is_some())?;
+                let panel = state.find_message(place.support, |message| button(message, "open").is_some())?;
                 Some((panel.id, button(panel, "open")?))
             })
             .await
@@ -33,8 +41,19 @@ impl World {
 
     /// Opens a ticket and answers its channel, once its welcome message stands.
     pub async fn open(&self, user: Id<UserMarker>, panel: &(Id<MessageMarker>, String)) -> Id<ChannelMarker> {
+        self.open_in(&self.seed, user, panel).await
+    }
+
+    /// The same in another guild of the bot.
+    pub async fn open_in(
+        &self,
+        place: &Seed,
+        user: Id<UserMarker>,
+        panel: &(Id<MessageMarker>, String),
+    ) -> Id<ChannelMarker> {
         let before: Vec<_> = self.ticket_channels().into_iter().map(|channel| channel.id).collect();
-        let pressed = self.press_open(user, panel);
+        let pressed =
+            self.sim.click(user, place.support, panel.0, &panel.1).expect("the panel's button can be pressed");
         self.sim.response(pressed).await;
         self.sim
             .wait_for("the ticket's channel with its welcome message", |state| {
@@ -71,7 +90,7 @@ impl World {
 }
 
 /// The bot names its channels so: `ticket-0001`.
-fn is_ticket(channel: &Channel) -> bool {
+pub(crate) fn is_ticket(channel: &Channel) -> bool {
     channel.name.strip_prefix("ticket-").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 

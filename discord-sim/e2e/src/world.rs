@@ -1,20 +1,14 @@
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::net::{Ipv4Addr, SocketAddr};
 
-use common::{config::Env, discord::DiscordConfig, redis::RedisConfig, service::Service};
-use database::{Database, DatabaseConfig, scratch::Scratch};
+use common::service::Service;
+use database::Database;
 use discord_sim::{Sim, seed::Seed};
 use event_stream::KafkaConfig;
 use secrecy::{ExposeSecret, SecretString};
-use sharder::config::ShardRange;
-use standalone::{Config, config::Backends, run::Plan};
-use tokio::net::TcpListener;
+use standalone::run::{Gateway, Plan, Worker};
 use url::Url;
-use uuid::Uuid;
 
-use crate::{Door, process::Sharder};
+use crate::{Door, Ground, ground::Home, servers::Process, wait::wait_for};
 
 /// How interactions reach the bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,24 +25,65 @@ pub struct World {
     pub sim: Sim,
     /// Who and what is in it.
     pub seed: Seed,
-    /// The database of this world.
-    pub scratch: Scratch,
     /// Topics of this world.
     pub kafka: KafkaConfig,
     /// Where the http-gateway takes interactions.
     pub endpoint: String,
+    pub(crate) shards: usize,
+    home: Home,
     service: Service,
+}
+
+/// The services as processes, in the order in which they lean on each other.
+pub struct Processes {
+    /// Ticket logic.
+    pub worker: Process,
+    /// Interactions by HTTP.
+    pub gateway: Process,
+    /// Gateway shards.
+    pub sharder: Process,
 }
 
 impl World {
     /// Everything as tasks of this process, ready for clicks.
     pub async fn start(interactions: Interactions) -> Self {
-        Self::with_sharder(interactions, |sharder, service, _| sharder.start(service)).await.0
+        let (world, ()) = Self::run(Ground::lay().await, |plan, service| plan.start(service)).await;
+        world.ready(interactions).await;
+        world
     }
 
     /// Everything but the sharder, which runs as a process of its own.
-    pub async fn start_with_sharder_process(interactions: Interactions) -> (Self, Sharder) {
-        Self::with_sharder(interactions, |_, _, config| Sharder::start(config)).await
+    pub async fn start_with_sharder_process(interactions: Interactions) -> (Self, Process) {
+        Self::on_ground(Ground::lay().await, interactions).await
+    }
+
+    /// The same on a ground of the test's choice.
+    pub async fn on_ground(ground: Ground, interactions: Interactions) -> (Self, Process) {
+        let config = ground.config.clone();
+        let (world, sharder) = Self::run(ground, |_, _| Process::sharder(&config)).await;
+        world.ready(interactions).await;
+        (world, sharder)
+    }
+
+    /// Every service as a process of its own.
+    ///
+    /// # Errors
+    ///
+    /// When one does not get ready.
+    pub async fn of_processes(ground: Ground, interactions: Interactions) -> Result<(Self, Processes), String> {
+        let config = &ground.config;
+        let (bot, key) = (ground.seed.application.to_string(), ground.seed.public_key(&ground.sim));
+        let worker = Process::worker(config);
+        let gateway = Process::gateway(config, &worker, bot, key);
+        let sharder = Process::sharder(config);
+        let mut processes = Processes { worker, gateway, sharder };
+        let endpoint = format!("http://{}/interactions", processes.gateway.address());
+        let world = ground.world(endpoint, Service::for_test("e2e"));
+        for process in [&mut processes.worker, &mut processes.gateway, &mut processes.sharder] {
+            process.ready().await?;
+        }
+        world.ready(interactions).await;
+        Ok((world, processes))
     }
 
     /// Everything as tasks of this process, with Postgres, Redis and Kafka behind shut doors. Not waited for; the address answers `/readyz`.
@@ -75,27 +110,30 @@ impl World {
         (ground.world(endpoint, service), doors, ops.expect("an address of health"))
     }
 
-    async fn with_sharder<T>(
-        interactions: Interactions,
-        sharder: impl FnOnce(standalone::run::Sharder, &Service, &Config) -> T,
-    ) -> (Self, T) {
-        let ground = Ground::lay().await;
+    /// Worker and http-gateway as tasks, and whatever `sharder` makes of the sharder.
+    async fn run<T>(ground: Ground, sharder: impl FnOnce(standalone::run::Sharder, &Service) -> T) -> (Self, T) {
         let service = Service::for_test("e2e");
         let plan = Plan::make(ground.config.clone(), &service).await.expect("the services can be planned");
-        let sharder = sharder(plan.sharder, &service, &ground.config);
+        let sharder = sharder(plan.sharder, &service);
         let endpoint = start(plan.worker, plan.gateway, &service);
-        let world = ground.world(endpoint, service);
-        world.ready(interactions).await;
-        (world, sharder)
+        (ground.world(endpoint, service), sharder)
     }
 
-    /// Waits for registered commands, a connected shard and ready services, and names the endpoint in the portal.
+    pub(crate) fn new(ground: Ground, endpoint: String, service: Service) -> Self {
+        let Ground { sim, seed, config, direct, home } = ground;
+        let shards = config.shards.shards().len();
+        // Tests look at the topics directly, not through a door.
+        let kafka = KafkaConfig { brokers: direct, ..config.backends.kafka };
+        World { sim, seed, kafka, endpoint, shards, home, service }
+    }
+
+    /// Waits for registered commands, connected shards and ready services, and names the endpoint in the portal.
     pub async fn ready(&self, interactions: Interactions) {
         let application = self.seed.application;
         self.sim
-            .wait_for("registered commands and a connected shard", |state| {
+            .wait_for("registered commands and connected shards", |state| {
                 let registered = state.applications.get(&application).is_some_and(|found| !found.commands.is_empty());
-                (registered && state.sessions.connected_shards(application) == 1).then_some(())
+                (registered && state.sessions.connected_shards(application) == self.shards).then_some(())
             })
             .await;
         // Commands are there before the worker takes its first click.
@@ -110,7 +148,7 @@ impl World {
 
     /// The database.
     pub fn db(&self) -> &Database {
-        &self.scratch.database
+        self.home.database()
     }
 
     /// Waits until `look` finds something in the database.
@@ -128,88 +166,35 @@ impl World {
     /// Ends the world, and fails the test if anything happened that must not: requests against Discord's description, dead letters, a
     /// service that failed.
     pub async fn finish(self) {
-        self.service.stop();
-        self.service.finished().await.expect("every service stops cleanly");
+        let stopped = self.stop().await;
+        assert!(stopped.is_ok(), "every service stops cleanly: {stopped:?}");
         let violations = self.sim.read(|state| state.ledger.violations.clone());
         assert!(violations.is_empty(), "against Discord's description: {violations:#?}");
         let dead = crate::dead_letters(&self.kafka).await;
         assert!(dead.is_empty(), "dead letters were left: {dead:#?}");
+        self.leave().await;
+    }
+
+    /// Stops the services that are tasks of this process.
+    ///
+    /// # Errors
+    ///
+    /// When one failed.
+    pub async fn stop(&self) -> Result<(), String> {
+        self.service.stop();
+        self.service.finished().await.map_err(|error| format!("{error:#}"))
+    }
+
+    /// Ends Discord, and drops the scratch database.
+    pub async fn leave(self) {
         self.sim.stop();
-        self.scratch.close().await.expect("the scratch database is dropped");
+        self.home.leave().await;
     }
 }
 
-/// Asks again and again: neither Postgres nor a service's health tells of a change.
-async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let waiting = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    match tokio::time::timeout(discord_sim::sim::PATIENCE, waiting).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited in vain for {what}"),
-    }
-}
-
-/// What a world stands on, before any service runs.
-struct Ground {
-    sim: Sim,
-    seed: Seed,
-    scratch: Scratch,
-    config: Config,
-}
-
-impl Ground {
-    async fn lay() -> Self {
-        common::tls::install_provider();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port for Discord");
-        let sim = Sim::start(port).expect("Discord starts");
-        let seed = Seed::plant(&sim);
-        let scratch = Scratch::create().await.expect("a scratch database");
-        let redis = common::config::read::<RedisConfig>(&mut Env::load()).expect("REDIS_ADDR is valid");
-        let config = Config {
-            token: SecretString::from(seed.token(&sim)),
-            server_addr: (Ipv4Addr::LOCALHOST, 0).into(),
-            metrics_addr: None,
-            shards: ShardRange::new(0, 1, 1).expect("one shard"),
-            message_content: true,
-            discord: DiscordConfig { api_url: Url::parse(&sim.api_url()).expect("Discord's address") },
-            backends: Backends {
-                database: DatabaseConfig { uri: scratch.uri.clone(), threads: 8 },
-                redis,
-                kafka: topics(),
-            },
-        };
-        Self { sim, seed, scratch, config }
-    }
-
-    fn world(self, endpoint: String, service: Service) -> World {
-        // Tests look at the topics directly, not through a door.
-        let kafka = KafkaConfig { brokers: event_stream::testing::config().brokers, ..self.config.backends.kafka };
-        World { sim: self.sim, seed: self.seed, scratch: self.scratch, kafka, endpoint, service }
-    }
-}
-
-fn start(worker: standalone::run::Worker, gateway: standalone::run::Gateway, service: &Service) -> String {
+fn start(worker: Worker, gateway: Gateway, service: &Service) -> String {
     let endpoint = format!("http://{}/interactions", gateway.addr());
     worker.start(service);
     gateway.start(service);
     endpoint
-}
-
-/// Topics and groups that no other test has.
-fn topics() -> KafkaConfig {
-    let unique = Uuid::new_v4().simple().to_string();
-    let base = event_stream::testing::config();
-    KafkaConfig {
-        events_topic: format!("e2e-{unique}-events"),
-        interactions_topic: format!("e2e-{unique}-interactions"),
-        group: Some(format!("e2e-{unique}")),
-        partitions: 3,
-        ..base
-    }
 }

@@ -1,4 +1,5 @@
-//! One WebSocket connection from HELLO to its close.
+//! One WebSocket connection from HELLO to its close: a reader that carries out the client's commands, and a writer beside it, so that a
+//! client that does not read is still heard.
 
 use std::{
     collections::VecDeque,
@@ -7,25 +8,32 @@ use std::{
 
 use axum::{
     extract::{
-        Query, State as Extract, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket},
+        ConnectInfo, Query, State as Extract, WebSocketUpgrade,
+        ws::{Message, WebSocket},
     },
     response::Response,
 };
+use futures_util::{StreamExt as _, stream::SplitStream};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::{
+    End, Ending, Fault,
     compression::Compression,
     handshake::{self, Outcome},
+    line::{Line, Outgoing},
     members,
-    sessions::Outgoing,
+    wire::Wire,
+    writer::Writer,
 };
-use crate::{sim::Sim, snowflake::ids_as_text};
+use crate::{
+    ledger::Close,
+    sim::Sim,
+    snowflake::ids_as_text,
+    state::{Principal, State},
+};
 
-/// The interval that HELLO names.
-const HEARTBEAT: Duration = Duration::from_millis(41_250);
 /// Commands in [`WINDOW`]; more close the connection with 4008.
 const COMMANDS: usize = 120;
 const WINDOW: Duration = Duration::from_secs(60);
@@ -36,241 +44,255 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 /// The query of the gateway's address.
 #[derive(Debug, Deserialize)]
-pub struct Params {
+pub(crate) struct Params {
     v: Option<u8>,
     encoding: Option<String>,
     compress: Option<String>,
 }
 
 /// Takes a connection.
-pub async fn upgrade(Extract(sim): Extract<Sim>, Query(params): Query<Params>, upgrade: WebSocketUpgrade) -> Response {
+pub(crate) async fn upgrade(
+    Extract(sim): Extract<Sim>,
+    ConnectInfo(wire): ConnectInfo<Wire>,
+    Query(params): Query<Params>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     upgrade.on_upgrade(move |socket| async move {
         let Ok(compression) = Compression::new(params.compress.as_deref()) else { return };
-        let (outbox, inbox) = mpsc::unbounded_channel();
-        let mut connection = Connection {
-            sim,
-            socket,
-            compression,
-            outbox,
-            session: None,
-            commands: VecDeque::new(),
-            heard: Instant::now(),
-        };
         let refused = match (params.v, params.encoding.as_deref()) {
             (Some(10 | 9), Some("json") | None) | (None, _) => None,
             (Some(10 | 9), Some(_)) => Some(4002),
             _ => Some(4012),
         };
-        match refused {
-            Some(code) => connection.close(Some(code)).await,
-            None => connection.run(inbox).await,
-        }
-        connection.detach();
+        serve(sim, wire, socket, compression, refused).await;
     })
 }
 
-struct Connection {
+async fn serve(sim: Sim, wire: Wire, socket: WebSocket, compression: Compression, refused: Option<u16>) {
+    let (sink, stream) = socket.split();
+    let (line, inbox) = Line::new(wire);
+    let mut writer = Writer::new(sim.clone(), sink, compression, line.clone(), inbox);
+    let mut reader =
+        Reader { sim: sim.clone(), stream, line: line.clone(), commands: VecDeque::new(), heard: Instant::now() };
+    if let Some(code) = refused {
+        line.send(Outgoing::Close(Some(code)));
+    }
+    let stopped = sim.stopped();
+    let ended_by_bot = tokio::select! {
+        code = reader.run() => Some(code),
+        () = writer.run(refused.is_none()) => None,
+        () = stopped.cancelled() => None,
+    };
+    let code = ended_by_bot.unwrap_or(writer.closed_with);
+    sim.write(|state| over(state, &line, ended_by_bot.is_some(), code));
+    if line.abort.is_cancelled() || stopped.is_cancelled() {
+        return;
+    }
+    // What the peer had sent must be read: a socket that is dropped before is reset, and the reset overtakes the close frame. And the
+    // answer to its close frame goes out by the next read.
+    if writer.closed_with.is_some() || ended_by_bot.is_some_and(|code| code.is_some()) {
+        let goodbye = tokio::time::timeout(GOODBYE, reader.goodbye()).await;
+        // Who answers a close frame has read what came before it.
+        if matches!(goodbye, Ok(true)) && writer.closed_with.is_some() {
+            sim.write(|state| writer.confirm_written(state));
+        }
+    }
+}
+
+/// A connection has ended: its session waits for a RESUME, or is over when its bot wished so.
+fn over(state: &mut State, line: &Line, by_bot: bool, code: Option<u16>) {
+    let Some(id) = line.session() else { return };
+    let session = state.sessions.by_id.get_mut(&id).filter(|session| session.is_on(line));
+    if let Some(session) = session {
+        session.lose();
+        if by_bot && let Some(code @ (1000 | 1001)) = code {
+            state.sessions.end(&id, End::GivenUp(code));
+        }
+    }
+    if let Some(record) = state.sessions.records.get(&id) {
+        let (bot, shard, at) = (record.bot, record.shard, OffsetDateTime::now_utc());
+        state.ledger.closes.push(Close { bot, shard, session_id: id, by_bot, code, at });
+    }
+}
+
+/// The client's side.
+struct Reader {
     sim: Sim,
-    socket: WebSocket,
-    compression: Compression,
-    outbox: mpsc::UnboundedSender<Outgoing>,
-    session: Option<String>,
+    stream: SplitStream<WebSocket>,
+    line: Line,
     commands: VecDeque<Instant>,
     heard: Instant,
 }
 
-/// The connection is over.
-struct Ended;
-
-impl Connection {
-    async fn run(&mut self, mut inbox: mpsc::UnboundedReceiver<Outgoing>) {
-        let stopped = self.sim.stopped();
-        if let Some(delay) = self.sim.read(|state| state.sessions.faults.hello_delay) {
+impl Reader {
+    /// Carries out what the client sends until it goes; the code of its close frame.
+    async fn run(&mut self) -> Option<u16> {
+        let interval = self.sim.read(|state| state.sessions.heartbeat());
+        let mut watch = tokio::time::interval(interval);
+        loop {
             tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = gone(&mut self.socket) => return,
-                () = stopped.cancelled() => return,
+                received = self.stream.next() => match received {
+                    Some(Ok(Message::Text(text))) => self.receive(&text),
+                    Some(Ok(Message::Pong(mark))) => self.pong(&mark),
+                    Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return None,
+                },
+                // A client without a heartbeat is gone.
+                _ = watch.tick() => if self.heard.elapsed() > interval * 2 {
+                    self.line.end(Ending::Drop);
+                },
             }
         }
-        if self.hello().await.is_err() {
+    }
+
+    /// Reads until the end of the connection; whether the peer's close frame came.
+    async fn goodbye(&mut self) -> bool {
+        let mut answered = false;
+        while let Some(Ok(message)) = self.stream.next().await {
+            answered |= matches!(message, Message::Close(_));
+        }
+        answered
+    }
+
+    fn receive(&mut self, text: &str) {
+        // The end is decided; what was sent before the client heard of it counts no more.
+        if self.line.hurry.is_cancelled() {
             return;
         }
-        let mut watch = tokio::time::interval(HEARTBEAT);
-        loop {
-            let step = tokio::select! {
-                received = self.socket.recv() => match received {
-                    Some(Ok(message)) => self.receive(message).await,
-                    _ => Err(Ended),
-                },
-                Some(outgoing) = inbox.recv() => self.forward(outgoing).await,
-                _ = watch.tick() => if self.heard.elapsed() > HEARTBEAT * 2 { Err(Ended) } else { Ok(()) },
-                () = stopped.cancelled() => Err(Ended),
-            };
-            if step.is_err() {
-                return;
-            }
-        }
-    }
-
-    async fn hello(&mut self) -> Result<(), Ended> {
-        let interval = u64::try_from(HEARTBEAT.as_millis()).unwrap_or(u64::MAX);
-        self.send(&json!({ "t": null, "s": null, "op": 10, "d": { "heartbeat_interval": interval, "_trace": ["[\"discord-sim\"]"] } }).to_string()).await
-    }
-
-    async fn forward(&mut self, outgoing: Outgoing) -> Result<(), Ended> {
-        match outgoing {
-            Outgoing::Frame(frame) => self.send(&frame).await,
-            Outgoing::Close(None) => Err(Ended),
-            Outgoing::Close(code) => self.end_with(code).await,
-        }
-    }
-
-    async fn receive(&mut self, message: Message) -> Result<(), Ended> {
-        let text = match &message {
-            Message::Text(text) => text.as_str(),
-            Message::Close(frame) => {
-                // 1000 and 1001 end the session; any other code keeps it for a RESUME.
-                if matches!(frame.as_ref().map(|frame| frame.code), Some(1000 | 1001))
-                    && let Some(id) = self.attached()
-                {
-                    self.sim.write(|state| state.sessions.by_id.remove(&id));
-                }
-                return Err(Ended);
-            }
-            _ => return Ok(()),
-        };
         if text.len() > MAX_PAYLOAD {
-            return self.end_with(Some(4002)).await;
+            self.complain(&format!("a payload of {} bytes, more than {MAX_PAYLOAD}", text.len()));
+            return self.close(4002);
         }
         let now = Instant::now();
-        self.commands.retain(|at| now.duration_since(*at) < WINDOW);
+        while self.commands.front().is_some_and(|at| now.duration_since(*at) >= WINDOW) {
+            self.commands.pop_front();
+        }
         self.commands.push_back(now);
         if self.commands.len() > COMMANDS {
-            return self.end_with(Some(4008)).await;
+            self.complain(&format!("more than {COMMANDS} commands in {WINDOW:?}"));
+            return self.close(4008);
         }
-        let Ok(payload) = serde_json::from_str::<Value>(text) else { return self.end_with(Some(4002)).await };
-        self.command(&ids_as_text(payload)).await
+        match serde_json::from_str::<Value>(text) {
+            Ok(payload) => self.command(&ids_as_text(payload)),
+            Err(_) => self.close(4002),
+        }
     }
 
-    async fn command(&mut self, payload: &Value) -> Result<(), Ended> {
+    fn command(&mut self, payload: &Value) {
         let d = &payload["d"];
-        match (payload["op"].as_u64(), self.attached().is_some()) {
-            (Some(1), _) => {
-                self.heard = Instant::now();
-                if self.sim.read(|state| state.sessions.faults.withhold_acks) {
-                    return Ok(());
-                }
-                self.send(r#"{"t":null,"s":null,"op":11,"d":null}"#).await
-            }
-            (Some(2 | 6), true) => self.end_with(Some(4005)).await,
-            (Some(2), false) => {
+        match (payload["op"].as_u64(), self.attached()) {
+            (Some(1), session) => self.heartbeat(d, session.as_deref()),
+            (Some(2 | 6), Some(_)) => self.close(4005),
+            (Some(2), None) => {
                 let url = self.sim.gateway_url();
-                let outcome = self.sim.write(|state| handshake::identify(state, d, &self.outbox, &url));
-                self.attach(outcome).await
+                let outcome = self.sim.write(|state| {
+                    let outcome = handshake::identify(state, d, &self.line, &url);
+                    self.note(&outcome);
+                    outcome
+                });
+                self.answer(&outcome);
             }
-            (Some(6), false) => {
-                let outcome = self.sim.write(|state| handshake::resume(state, d, &self.outbox));
-                self.attach(outcome).await
+            (Some(6), None) => {
+                let outcome = self.sim.write(|state| {
+                    let outcome = handshake::resume(state, d, &self.line);
+                    self.note(&outcome);
+                    outcome
+                });
+                self.answer(&outcome);
             }
-            (Some(3 | 4 | 8 | 31 | 43), false) => self.end_with(Some(4003)).await,
-            (Some(8), true) => {
-                if let Some(id) = self.attached() {
-                    self.sim.write(|state| members::request(state, &id, d));
+            (Some(3 | 4 | 8 | 31 | 43), None) => self.close(4003),
+            (Some(3), Some(id)) => self.sim.write(|state| {
+                if let Some(session) = state.sessions.by_id.get_mut(&id) {
+                    session.presence = Some(d.clone());
                 }
-                Ok(())
-            }
-            (Some(3 | 4 | 31 | 43), true) => Ok(()),
-            _ => self.end_with(Some(4001)).await,
+            }),
+            (Some(8), Some(id)) => self.sim.write(|state| members::request(state, &id, d)),
+            (Some(4 | 31 | 43), Some(_)) => {}
+            _ => self.close(4001),
         }
     }
 
-    async fn attach(&mut self, outcome: Outcome) -> Result<(), Ended> {
+    fn heartbeat(&mut self, d: &Value, session: Option<&str>) {
+        const ACK: &str = r#"{"t":null,"s":null,"op":11,"d":null}"#;
+        self.heard = Instant::now();
+        let delay = self.sim.write(|state| {
+            if let (Some(id), Some(sequence)) = (session, d.as_u64()) {
+                state.sessions.confirm(id, sequence);
+            }
+            let sessions = &mut state.sessions;
+            let known = session.and_then(|id| sessions.by_id.get(id));
+            let rule = sessions.faults.take(known, |fault| match fault {
+                Fault::AckLate { by } => Some(Some(*by)),
+                Fault::AckMissing => Some(None),
+                _ => None,
+            });
+            if sessions.faults.withhold_acks { None } else { rule.unwrap_or(Some(Duration::ZERO)) }
+        });
+        match delay {
+            None => {}
+            Some(Duration::ZERO) => {
+                self.line.send(Outgoing::Plain(ACK.into()));
+            }
+            Some(delay) => {
+                let line = self.line.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    line.send(Outgoing::Plain(ACK.into()));
+                });
+            }
+        }
+    }
+
+    /// The client has read everything up to the ping with this mark.
+    fn pong(&self, mark: &[u8]) {
+        if let Some((sequence, session)) = mark.split_first_chunk()
+            && let Ok(session) = std::str::from_utf8(session)
+        {
+            self.sim.write(|state| state.sessions.confirm(session, u64::from_be_bytes(*sequence)));
+        }
+    }
+
+    /// Under the lock that made the session: what is sent to it from now on belongs to it.
+    fn note(&self, outcome: &Outcome) {
+        if let Outcome::Attached(id) = outcome {
+            self.line.attach(Some(id.clone()));
+        }
+    }
+
+    fn answer(&self, outcome: &Outcome) {
         match outcome {
-            Outcome::Attached(id) => {
-                self.session = Some(id);
-                Ok(())
+            Outcome::Attached(_) => {}
+            Outcome::Invalid(resumable) => {
+                let payload = format!(r#"{{"t":null,"s":null,"op":9,"d":{resumable}}}"#);
+                self.line.send(Outgoing::Plain(payload.into()));
             }
-            Outcome::Invalid(resumable) => self.send(&format!(r#"{{"t":null,"s":null,"op":9,"d":{resumable}}}"#)).await,
-            Outcome::Close(code) => self.end_with(Some(code)).await,
+            Outcome::Close(code) => self.close(*code),
+            Outcome::HangUp => self.line.end(Ending::Drop),
         }
     }
 
-    async fn send(&mut self, payload: &str) -> Result<(), Ended> {
-        if self.sim.read(|state| state.sessions.faults.silent) {
-            return Ok(());
-        }
-        let message = match self.compression.apply(payload) {
-            Ok(None) => Message::Text(payload.into()),
-            Ok(Some(bytes)) => Message::Binary(bytes.into()),
-            Err(_) => return Err(Ended),
-        };
-        self.socket.send(message).await.map_err(|_| Ended)
+    fn close(&self, code: u16) {
+        self.line.end(Ending::Close(code));
     }
 
-    /// Closes with a code; for where the connection ends by it.
-    async fn end_with(&mut self, code: Option<u16>) -> Result<(), Ended> {
-        self.close(code).await;
-        Err(Ended)
-    }
-
-    async fn close(&mut self, code: Option<u16>) {
-        if let Some(code) = code {
-            // From here on the session waits for its RESUME.
-            self.detach();
-            let frame = CloseFrame { code, reason: reason(code).into() };
-            // The peer may be gone already; then there is nobody to tell.
-            if self.socket.send(Message::Close(Some(frame))).await.is_err() {
-                return;
-            }
-            // What the peer had sent must be read: a socket that is dropped before is reset, and the reset overtakes the close frame.
-            drop(tokio::time::timeout(GOODBYE, gone(&mut self.socket)).await);
-        }
+    /// What Discord punishes is a wrong of a bot; people's clients are not judged.
+    fn complain(&self, what: &str) {
+        self.sim.write(|state| {
+            let session = self.line.session().and_then(|id| state.sessions.by_id.get(&id));
+            let whose = match session.map(|session| (session.principal, session.shard)) {
+                Some((Principal::Person(_), _)) => return,
+                Some((Principal::Bot(bot), shard)) => format!("shard {} of bot {bot}", shard[0]),
+                None => "a connection without a session".to_owned(),
+            };
+            state.ledger.violation(format!("{whose}: {what}"));
+        });
     }
 
     /// The session of this connection, unless it was ended or resumed by another one meanwhile.
     fn attached(&self) -> Option<String> {
-        let id = self.session.as_ref()?;
-        let own =
-            self.sim.read(|state| state.sessions.by_id.get(id).is_some_and(|session| session.is_on(&self.outbox)));
-        own.then(|| id.clone())
-    }
-
-    fn detach(&mut self) {
-        let Some(id) = self.session.take() else { return };
-        self.sim.write(|state| {
-            if let Some(session) = state.sessions.by_id.get_mut(&id)
-                && session.is_on(&self.outbox)
-            {
-                session.outbox = None;
-            }
-        });
-    }
-}
-
-/// Waits for the peer's close frame or the end of the connection.
-async fn gone(socket: &mut WebSocket) {
-    while let Some(Ok(message)) = socket.recv().await {
-        if matches!(message, Message::Close(_)) {
-            return;
-        }
-    }
-}
-
-fn reason(code: u16) -> &'static str {
-    match code {
-        4001 => "Unknown opcode.",
-        4002 => "Error while decoding payload.",
-        4003 => "Not authenticated.",
-        4004 => "Authentication failed.",
-        4005 => "Already authenticated.",
-        4007 => "Invalid seq.",
-        4008 => "Rate limited.",
-        4009 => "Session timed out.",
-        4010 => "Invalid shard.",
-        4011 => "Sharding required.",
-        4012 => "Invalid API version.",
-        4013 => "Invalid intent(s).",
-        4014 => "Disallowed intent(s).",
-        _ => "Unknown error.",
+        let id = self.line.session()?;
+        let own = self.sim.read(|state| state.sessions.by_id.get(&id).is_some_and(|session| session.is_on(&self.line)));
+        own.then_some(id)
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn request(state: &mut State, id: &str, d: &Value) {
             if let Some(nonce) = d.get("nonce").filter(|nonce| !nonce.is_null()) {
                 chunk["nonce"] = nonce.clone();
             }
-            session.push("GUILD_MEMBERS_CHUNK", &chunk.to_string(), Some(guild_id), state);
+            session.push("GUILD_MEMBERS_CHUNK", &chunk.to_string(), Some(guild_id), &mut state.ledger);
         }
     }
     state.sessions.by_id.insert(id.to_owned(), session);

@@ -1,5 +1,7 @@
 //! Users, the caller's guilds and direct messages, applications, and where the gateway is.
 
+use std::time::Instant;
+
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 use twilight_model::id::{
@@ -22,10 +24,12 @@ pub(super) async fn gateway_bot(State(sim): State<Sim>, caller: Caller) -> Resul
     let id = caller.application()?;
     sim.read(|state| {
         let application = state.applications.get(&id).ok_or_else(ApiError::unauthorized)?;
+        let limit = application.start_limit(Instant::now());
+        let reset_after = u64::try_from(limit.reset_after.as_millis()).unwrap_or(u64::MAX);
         Ok(Json(json!({
             "url": sim.gateway_url(), "shards": application.shards,
             "session_start_limit": {
-                "total": 1000, "remaining": application.identifies_remaining, "reset_after": 86_400_000, "max_concurrency": application.max_concurrency,
+                "total": limit.total, "remaining": limit.remaining, "reset_after": reset_after, "max_concurrency": application.max_concurrency,
             },
         })))
     })
@@ -104,7 +108,8 @@ pub(super) async fn application(State(sim): State<Sim>, caller: Caller) -> Resul
     let id = caller.application()?;
     sim.read(|state| {
         let application = state.applications.get(&id).ok_or_else(ApiError::unauthorized)?;
-        let owner = state.users.values().find(|user| !user.bot).map_or(Value::Null, User::to_json);
+        let owner = application.owner.and_then(|owner| state.users.get(&owner));
+        let owner = owner.or_else(|| state.users.values().find(|user| !user.bot)).map_or(Value::Null, User::to_json);
         let guilds = state.guilds.values().filter(|guild| guild.members.contains_key(&id.cast())).count();
         Ok(Json(application.to_json(owner, state.user_json(id.cast()), guilds)))
     })

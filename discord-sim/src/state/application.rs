@@ -1,10 +1,13 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use twilight_model::id::{
     Id,
-    marker::{ApplicationMarker, CommandMarker, CommandVersionMarker, GuildMarker},
+    marker::{ApplicationMarker, CommandMarker, CommandVersionMarker, GuildMarker, UserMarker},
 };
 
 /// An application with its bot.
@@ -26,11 +29,49 @@ pub struct Application {
     pub shards: u32,
     /// IDENTIFYs that may run at once.
     pub max_concurrency: u32,
-    /// IDENTIFYs left today.
+    /// IDENTIFYs left in this window.
     pub identifies_remaining: u32,
+    /// IDENTIFYs that a window has: 1000 unless a test changes it.
+    pub identifies_total: u32,
+    /// The window after which they are renewed: 24 h unless a test changes it.
+    pub identify_window: Duration,
+    /// When this window began.
+    pub window_began: Instant,
+    /// The person in whose portal it stands; without one it is the first person there is.
+    pub owner: Option<Id<UserMarker>>,
+}
+
+/// Discord's answer to how often a bot may still IDENTIFY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartLimit {
+    /// In one window.
+    pub total: u32,
+    /// In this window.
+    pub remaining: u32,
+    /// Until the next window.
+    pub reset_after: Duration,
 }
 
 impl Application {
+    /// How often it may still IDENTIFY.
+    pub fn start_limit(&self, now: Instant) -> StartLimit {
+        let (total, window) = (self.identifies_total, self.identify_window.max(Duration::from_millis(1)));
+        let since = now.saturating_duration_since(self.window_began);
+        let remaining = if since < window { self.identifies_remaining } else { total };
+        let into = Duration::from_millis(u64::try_from(since.as_millis() % window.as_millis().max(1)).unwrap_or(0));
+        StartLimit { total, remaining, reset_after: window.saturating_sub(into) }
+    }
+
+    /// Renews the IDENTIFYs when a new window has begun.
+    pub(crate) fn begin_window(&mut self, now: Instant) {
+        let limit = self.start_limit(now);
+        if now.saturating_duration_since(self.window_began) >= self.identify_window {
+            let into = self.identify_window.saturating_sub(limit.reset_after);
+            self.window_began = now.checked_sub(into).unwrap_or(now);
+            self.identifies_remaining = self.identifies_total;
+        }
+    }
+
     /// The public key in hex, as the developer portal shows it.
     pub fn verify_key(&self) -> String {
         hex::encode(self.signing_key.verifying_key().as_bytes())

@@ -9,9 +9,10 @@ mod message;
 mod user;
 mod world;
 
-pub use application::{Application, Command};
+pub use application::{Application, Command, StartLimit};
 pub use channel::{Channel, Overwrite, OverwriteKind, Thread, ThreadMember, kind};
 pub use event::{Audience, Event};
+pub(crate) use guild::timestamp;
 pub use guild::{Guild, Member, Role};
 pub use interaction::{Acknowledgement, Interaction, InteractionOrigin};
 pub use message::{Attachment, Message, flags};

@@ -1,5 +1,9 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -29,6 +33,8 @@ pub struct State {
     pub guilds: BTreeMap<Id<GuildMarker>, Guild>,
     /// Channels of guilds, threads and direct messages.
     pub channels: BTreeMap<Id<ChannelMarker>, Channel>,
+    /// The channels and threads of each guild.
+    pub(crate) channels_by_guild: HashMap<Id<GuildMarker>, BTreeSet<Id<ChannelMarker>>>,
     /// Messages of each channel, ephemeral ones too; oldest first.
     pub messages: BTreeMap<Id<ChannelMarker>, BTreeMap<Id<MessageMarker>, Message>>,
     /// The bytes of attachments.
@@ -102,9 +108,20 @@ impl State {
     /// The principal behind an `Authorization` header or an IDENTIFY token (`Bot …` or a person's bare token).
     pub fn principal(&self, token: &str) -> Option<Principal> {
         let (bare, as_bot) = token.strip_prefix("Bot ").map_or((token, false), |bare| (bare, true));
-        let user = self.users.values().find(|user| user.token == bare && !bare.is_empty())?;
+        let user = self.user_of(bare)?;
         (!as_bot || user.bot)
             .then(|| if user.bot { Principal::Bot(user.id.cast()) } else { Principal::Person(user.id) })
+    }
+
+    /// Who has this token. The id that stands in it spares a search among all.
+    fn user_of(&self, token: &str) -> Option<&User> {
+        let mut parts = token.split('.');
+        let id = match (parts.next()?, parts.next()) {
+            ("person", Some(id)) => id.parse().ok(),
+            (id, _) => STANDARD_NO_PAD.decode(id).ok().and_then(|id| std::str::from_utf8(&id).ok()?.parse().ok()),
+        };
+        let named = id.and_then(|id| self.users.get(&id)).filter(|user| user.token == token);
+        named.or_else(|| self.users.values().find(|user| user.token == token && !token.is_empty()))
     }
 
     /// The user object, or a placeholder for someone unknown.
@@ -185,20 +202,21 @@ impl State {
 
     /// The channels of a guild without threads, in the order of their positions.
     pub fn guild_channels(&self, guild: Id<GuildMarker>) -> Vec<&Channel> {
-        let mut channels: Vec<_> =
-            self.channels.values().filter(|channel| channel.guild_id == Some(guild) && !channel.is_thread()).collect();
+        let mut channels: Vec<_> = self.channels_of(guild).filter(|channel| !channel.is_thread()).collect();
         channels.sort_by_key(|channel| (channel.position, channel.id));
         channels
     }
 
     /// The threads of a guild that are not archived.
     pub fn active_threads(&self, guild: Id<GuildMarker>) -> Vec<&Channel> {
-        self.channels
-            .values()
-            .filter(|channel| {
-                channel.guild_id == Some(guild) && channel.thread.as_ref().is_some_and(|thread| !thread.archived)
-            })
+        self.channels_of(guild)
+            .filter(|channel| channel.thread.as_ref().is_some_and(|thread| !thread.archived))
             .collect()
+    }
+
+    fn channels_of(&self, guild: Id<GuildMarker>) -> impl Iterator<Item = &Channel> {
+        let ids = self.channels_by_guild.get(&guild);
+        ids.into_iter().flatten().filter_map(|id| self.channels.get(id))
     }
 
     /// The payload of GUILD_CREATE for one session's owner.
@@ -255,11 +273,19 @@ impl State {
                 events.collect()
             }
         };
-        self.channels.insert(id, channel);
-        self.messages.entry(id).or_default();
+        self.store_channel(channel);
         for event in events {
             self.emit(event);
         }
+    }
+
+    /// Stores a new channel without a word to anybody.
+    pub(crate) fn store_channel(&mut self, channel: Channel) {
+        if let Some(guild) = channel.guild_id {
+            self.channels_by_guild.entry(guild).or_default().insert(channel.id);
+        }
+        self.messages.entry(channel.id).or_default();
+        self.channels.insert(channel.id, channel);
     }
 
     /// Tells a guild that a channel changed; the caller has changed it already.
@@ -307,6 +333,9 @@ impl State {
         }
         self.messages.remove(&id);
         self.webhooks.retain(|_, webhook| webhook.channel_id != id);
+        if let Some(ids) = channel.guild_id.and_then(|guild| self.channels_by_guild.get_mut(&guild)) {
+            ids.remove(&id);
+        }
         self.channels.remove(&id)
     }
 

@@ -58,6 +58,7 @@ async fn a_connection_must_speak_version_10_in_json() {
 #[tokio::test]
 async fn a_wrong_command_is_answered_by_its_close_code() {
     let house = House::build().await;
+    house.provokes();
     let presence = json!({ "op": 3, "d": { "status": "online" } }).to_string();
     let before: [(String, u16); 4] = [
         (presence.clone(), 4003),
@@ -80,6 +81,7 @@ async fn a_wrong_command_is_answered_by_its_close_code() {
 #[tokio::test]
 async fn the_121st_command_of_a_minute_is_too_many() {
     let house = House::build().await;
+    house.provokes();
     let (mut socket, _) = Socket::bot(&house, ALL).await;
     for _ in 1..120 {
         socket.send(json!({ "op": 1, "d": null })).await;

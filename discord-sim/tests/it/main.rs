@@ -3,17 +3,22 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod channels;
+mod chaos;
 mod clients;
 mod closes;
 mod commands;
 mod compression;
 mod control;
+mod crowd;
+mod delivery;
+mod disturbances;
 mod endpoint;
 mod events;
 mod faults;
 mod house;
 mod intents;
 mod interactions;
+mod ledger;
 mod limits;
 mod members;
 mod messages;
@@ -22,4 +27,5 @@ mod permissions;
 mod sessions;
 mod socket;
 mod threads;
+mod tokens;
 mod webhooks;

@@ -135,6 +135,7 @@ async fn a_resume_takes_the_session_from_the_connection_that_held_it() {
 #[tokio::test]
 async fn two_identifies_of_one_bucket_need_the_interval_between_them() {
     let house = House::build().await;
+    house.provokes();
     house.sim.write(|state| {
         state.sessions.identify_interval = None;
         state.applications.get_mut(&house.seed.application).unwrap().max_concurrency = 2;
@@ -158,13 +159,14 @@ async fn two_identifies_of_one_bucket_need_the_interval_between_them() {
 #[tokio::test]
 async fn the_identifies_of_a_day_run_out() {
     let house = House::build().await;
+    house.provokes();
     house.sim.write(|state| state.applications.get_mut(&house.seed.application).unwrap().identifies_remaining = 1);
     let (_socket, _) = Socket::bot(&house, 0).await;
     let limit = house.bot().get("/gateway/bot").await.ok();
     assert_eq!(limit["session_start_limit"]["remaining"], 0);
     let mut socket = Socket::greeted(&house).await;
     socket.identify(&house.bot_token(), json!({ "intents": 0 })).await;
-    assert_eq!(socket.next().await["op"], 9);
+    assert_eq!(socket.closed().await, Some(4004));
 }
 
 #[tokio::test]

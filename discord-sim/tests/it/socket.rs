@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
-        Message,
+        Error, Message,
         protocol::{CloseFrame, frame::coding::CloseCode},
     },
 };
@@ -35,6 +35,31 @@ impl Socket {
         Self { stream, sequence: 0 }
     }
 
+    /// A connection to an address, when it can be had.
+    pub(crate) async fn to(url: &str) -> Result<Self, Error> {
+        let (stream, _) = connect_async(format!("{url}/?v=10&encoding=json")).await?;
+        Ok(Self { stream, sequence: 0 })
+    }
+
+    /// The next payload, or nothing when none comes within a while, or the connection ends.
+    pub(crate) async fn soon(&mut self) -> Option<Value> {
+        let next = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).ok(),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(_)) => {}
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_millis(100), next).await.ok().flatten()
+    }
+
+    /// Sends a heartbeat, unless the connection is over.
+    pub(crate) async fn heartbeat(&mut self, sequence: Option<u64>) -> bool {
+        self.stream.send(Message::text(json!({ "op": 1, "d": sequence }).to_string())).await.is_ok()
+    }
+
     /// A connection after HELLO.
     pub(crate) async fn greeted(house: &House) -> Self {
         let mut socket = Self::open(house, "v=10&encoding=json").await;
@@ -53,6 +78,21 @@ impl Socket {
             socket.event("GUILD_CREATE").await;
         }
         (socket, ready)
+    }
+
+    /// A session of a bot's shard, after READY; with no intents, nothing follows.
+    pub(crate) async fn shard(house: &House, token: &str, shard: [u32; 2], intents: u64) -> (Self, Value) {
+        let mut socket = Self::greeted(house).await;
+        socket.identify(token, json!({ "intents": intents, "shard": shard })).await;
+        let ready = socket.event("READY").await;
+        (socket, ready)
+    }
+
+    /// A connection that resumes; the answer is still to be read.
+    pub(crate) async fn resuming(house: &House, session: &Value, sequence: u64) -> Self {
+        let mut socket = Self::greeted(house).await;
+        socket.resume(&house.bot_token(), session, sequence).await;
+        socket
     }
 
     /// A person's session, after READY and the seeded guild.
@@ -91,8 +131,14 @@ impl Socket {
 
     /// The next WebSocket message.
     pub(crate) async fn message(&mut self) -> Message {
-        let next = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("a message in time");
-        next.expect("an open connection").expect("a message")
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("a message in time");
+            let message = next.expect("an open connection").expect("a message");
+            // The library answers them by itself.
+            if !message.is_ping() {
+                return message;
+            }
+        }
     }
 
     /// The next payload.
@@ -135,6 +181,28 @@ impl Socket {
                 Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
+    /// The error with which the connection ends, before anything else comes.
+    pub(crate) async fn broken(&mut self) -> Error {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("an end in time");
+            match next.expect("no orderly end") {
+                Ok(message) => assert!(message.is_ping(), "{message}"),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Whether nothing has come yet.
+    pub(crate) fn has_nothing(&mut self) -> bool {
+        loop {
+            match self.stream.next().now_or_never() {
+                None => return true,
+                Some(Some(Ok(message))) if message.is_ping() => {}
+                Some(_) => return false,
             }
         }
     }

@@ -1,14 +1,14 @@
 //! Calls a handler until it succeeds, gives up or is told to stop.
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe};
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     bounds::Retries,
     failure::{Failure, Then},
+    gate::{Gate, Rank},
 };
 use crate::dead_letters::Class;
 
@@ -23,11 +23,34 @@ pub(super) enum Outcome {
     Abandoned,
 }
 
+/// How a call of a handler failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Retry,
+    Wait,
+    Discard,
+    Panic,
+}
+
+impl How {
+    /// Its name in metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            How::Retry => "retry",
+            How::Wait => "wait",
+            How::Discard => "discard",
+            How::Panic => "panic",
+        }
+    }
+}
+
 /// What the work on a record obeys.
 pub(super) struct Rules<'a> {
     pub(super) retries: &'a Retries,
     /// One permit per call of a handler; none is held during a pause.
-    pub(super) permits: &'a Semaphore,
+    pub(super) gate: &'a Arc<Gate>,
+    /// How urgent the lane of the record is.
+    pub(super) rank: &'a Rank,
     /// No further attempt begins.
     pub(super) halted: &'a CancellationToken,
     /// The attempt that runs is dropped.
@@ -35,7 +58,11 @@ pub(super) struct Rules<'a> {
 }
 
 /// Calls `call` with the number of the attempt, from 1, and `failed` after each that failed or panicked.
-pub(super) async fn attempt<F>(rules: &Rules<'_>, mut call: impl FnMut(u32) -> F, failed: impl Fn(u32, &str)) -> Outcome
+pub(super) async fn attempt<F>(
+    rules: &Rules<'_>,
+    mut call: impl FnMut(u32) -> F,
+    failed: impl Fn(u32, How, &str),
+) -> Outcome
 where
     F: Future<Output = Result<(), Failure>>,
 {
@@ -45,7 +72,7 @@ where
         let permit = tokio::select! {
             biased;
             () = rules.halted.cancelled() => return Outcome::Abandoned,
-            permit = rules.permits.acquire() => permit,
+            permit = rules.gate.enter(rules.rank) => permit,
         };
         attempts += 1;
         // The call is inside, because a handler can panic before it returns a future.
@@ -56,30 +83,37 @@ where
             result = guarded => result,
         };
         drop(permit);
-        let (class, error) = match result {
+        let (how, error) = match result {
             Ok(Ok(())) => return Outcome::Done,
-            Ok(Err(Failure { then: Then::Discard, error })) => {
-                return Outcome::Dead { attempts, class: Class::Discarded, error: format!("{error:#}") };
-            }
-            Ok(Err(Failure { then: Then::Wait, error })) => {
+            Ok(Err(Failure { then, error })) => (How::from(then), format!("{error:#}")),
+            Err(panic) => (How::Panic, panic_text(&*panic)),
+        };
+        failed(attempts, how, &error);
+        let own = attempts - waited;
+        let (pause, class) = match how {
+            How::Discard => (None, Class::Discarded),
+            How::Wait => {
                 waited += 1;
-                (None, format!("{error:#}"))
+                (Some(rules.retries.pause(waited)), Class::Exhausted)
             }
-            Ok(Err(Failure { then: Then::Retry, error })) => (Some(Class::Exhausted), format!("{error:#}")),
-            Err(panic) => (Some(Class::Panicked), panic_text(&*panic)),
+            How::Retry => (rules.retries.pause_after(own), Class::Exhausted),
+            How::Panic => (rules.retries.pause_after(own), Class::Panicked),
         };
-        failed(attempts, &error);
-        let pause = match class {
-            None => rules.retries.pause(waited),
-            Some(class) => match rules.retries.pause_after(attempts - waited) {
-                Some(pause) => pause,
-                None => return Outcome::Dead { attempts, class, error },
-            },
-        };
+        let Some(pause) = pause else { return Outcome::Dead { attempts, class, error } };
         tokio::select! {
             biased;
             () = rules.halted.cancelled() => return Outcome::Abandoned,
             () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+impl From<Then> for How {
+    fn from(then: Then) -> How {
+        match then {
+            Then::Retry => How::Retry,
+            Then::Wait => How::Wait,
+            Then::Discard => How::Discard,
         }
     }
 }
@@ -102,28 +136,37 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::{Bounds, kind::Priority};
 
     const NEVER: Duration = Duration::from_secs(3_600);
 
     struct Case {
         retries: Retries,
-        permits: Semaphore,
+        gate: Arc<Gate>,
+        rank: Rank,
         halted: CancellationToken,
         abandoned: CancellationToken,
     }
 
     impl Case {
         fn new(first: Duration) -> Case {
+            let gate = Arc::new(Gate::new(1, &Bounds::default()));
             Case {
                 retries: Retries { attempts: 3, first, longest: NEVER },
-                permits: Semaphore::new(1),
+                rank: gate.rank(Priority::Normal),
+                gate,
                 halted: CancellationToken::new(),
                 abandoned: CancellationToken::new(),
             }
         }
 
         fn rules(&self) -> Rules<'_> {
-            Rules { retries: &self.retries, permits: &self.permits, halted: &self.halted, abandoned: &self.abandoned }
+            self.rules_of(&self.rank)
+        }
+
+        fn rules_of<'a>(&'a self, rank: &'a Rank) -> Rules<'a> {
+            let Case { retries, gate, halted, abandoned, .. } = self;
+            Rules { retries, gate, rank, halted, abandoned }
         }
     }
 
@@ -140,7 +183,7 @@ mod tests {
             calls.borrow_mut().push((number, begun.elapsed()));
             ready(if number < 3 { Err(away()) } else { Ok(()) })
         };
-        assert_eq!(attempt(&case.rules(), call, |_, _| {}).await, Outcome::Done);
+        assert_eq!(attempt(&case.rules(), call, |_, _, _| {}).await, Outcome::Done);
         let calls = calls.into_inner();
         assert_eq!(calls.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
         assert!(calls[1].1 >= Duration::from_millis(10) && calls[2].1 >= Duration::from_millis(30), "{calls:?}");
@@ -150,12 +193,12 @@ mod tests {
     async fn used_up_attempts_tell_the_last_error() {
         let case = Case::new(Duration::ZERO);
         let failures = RefCell::new(Vec::new());
-        let failed = |number, error: &str| failures.borrow_mut().push((number, error.to_owned()));
+        let failed = |number, how, error: &str| failures.borrow_mut().push((number, how, error.to_owned()));
         let call = |number| ready(Err(Failure::retry(io::Error::other(format!("away {number}")))));
         let outcome = attempt(&case.rules(), call, failed).await;
         let expected = Outcome::Dead { attempts: 3, class: Class::Exhausted, error: "away 3".to_owned() };
         assert_eq!(outcome, expected);
-        assert_eq!(*failures.borrow(), [1, 2, 3].map(|number| (number, format!("away {number}"))));
+        assert_eq!(*failures.borrow(), [1, 2, 3].map(|number| (number, How::Retry, format!("away {number}"))));
     }
 
     #[tokio::test]
@@ -169,7 +212,7 @@ mod tests {
                 _ => Failure::retry(io::Error::other("no")),
             }))
         };
-        let outcome = attempt(&case.rules(), call, |_, _| {}).await;
+        let outcome = attempt(&case.rules(), call, |_, _, _| {}).await;
         assert_eq!(outcome, Outcome::Dead { attempts: 54, class: Class::Exhausted, error: "no".to_owned() });
     }
 
@@ -183,7 +226,7 @@ mod tests {
                 Err(Failure::discard(io::Error::other("no")))
             }
         };
-        let outcome = attempt(&case.rules(), call, |_, _| {}).await;
+        let outcome = attempt(&case.rules(), call, |_, _, _| {}).await;
         assert_eq!(outcome, Outcome::Dead { attempts: 3, class: Class::Discarded, error: "no".to_owned() });
     }
 
@@ -192,11 +235,12 @@ mod tests {
         let case = Case::new(NEVER);
         let rules = case.rules();
         let first_failed = Notify::new();
-        let first = attempt(&rules, |_| ready(Err(away())), |_, _| first_failed.notify_one());
+        let first = attempt(&rules, |_| ready(Err(away())), |_, _, _| first_failed.notify_one());
         let second = async {
             first_failed.notified().await;
             // Only one may run at once.
-            let outcome = attempt(&rules, |_| ready(Ok(())), |_, _| {}).await;
+            let other = case.gate.rank(Priority::Normal);
+            let outcome = attempt(&case.rules_of(&other), |_| ready(Ok(())), |_, _, _| {}).await;
             case.halted.cancel();
             outcome
         };
@@ -212,8 +256,8 @@ mod tests {
             tokio::task::yield_now().await;
             Ok(())
         };
-        assert_eq!(attempt(&rules, call, |_, _| {}).await, Outcome::Done);
-        assert_eq!(attempt(&rules, |_| async { unreachable!() }, |_, _| {}).await, Outcome::Abandoned);
+        assert_eq!(attempt(&rules, call, |_, _, _| {}).await, Outcome::Done);
+        assert_eq!(attempt(&rules, |_| async { unreachable!() }, |_, _, _| {}).await, Outcome::Abandoned);
     }
 
     #[tokio::test]
@@ -229,7 +273,7 @@ mod tests {
             begun.notified().await;
             case.abandoned.cancel();
         };
-        let (outcome, ()) = tokio::join!(attempt(&rules, call, |_, _| {}), abandon);
+        let (outcome, ()) = tokio::join!(attempt(&rules, call, |_, _, _| {}), abandon);
         assert_eq!(outcome, Outcome::Abandoned);
     }
 }

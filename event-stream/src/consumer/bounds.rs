@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::kind::Priority;
+
 /// How much a consumer takes at once, and how long it lets work finish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -11,10 +13,17 @@ pub struct Bounds {
     pub bytes: usize,
     /// The same within one partition, so that one busy guild leaves room for the others.
     pub per_partition: usize,
+    /// Of `in_flight`, of `bytes` and of the calls at once, the part that bulk records may take, in percent. Each partition
+    /// has the same part of that room, and may exceed its own by one record.
+    pub bulk_percent: usize,
+    /// The same for bulk and normal records together, so that interactive ones always find room.
+    pub normal_percent: usize,
     /// Records of one partition behind the first that is not finished: as many come again after a crash.
     pub window: usize,
     /// How often finished work is committed.
     pub commit_every: Duration,
+    /// How often it is looked how far the consumer is behind.
+    pub lag_every: Duration,
     /// How long work of a partition that another consumer gets may go on before it is abandoned.
     pub revoke_grace: Duration,
     /// How long work may go on after the stop began.
@@ -27,11 +36,27 @@ impl Default for Bounds {
             in_flight: 4_096,
             bytes: 32 * 1024 * 1024,
             per_partition: 256,
+            bulk_percent: 75,
+            normal_percent: 90,
             window: 10_000,
             commit_every: Duration::from_millis(250),
+            lag_every: Duration::from_secs(5),
             revoke_grace: Duration::from_secs(5),
             stop_grace: Duration::from_secs(20),
         }
+    }
+}
+
+impl Bounds {
+    /// What records of this priority and of those below it may take of `whole`: at least one.
+    pub(super) fn part(&self, priority: Priority, whole: usize) -> usize {
+        let percent = match priority {
+            Priority::Bulk => self.bulk_percent.min(self.normal_percent),
+            Priority::Normal => self.normal_percent,
+            Priority::Interactive => 100,
+        };
+        let part = whole / 100 * percent.min(100) + whole % 100 * percent.min(100) / 100;
+        part.max(1)
     }
 }
 
@@ -70,6 +95,17 @@ impl Retries {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_priority_leaves_room_for_those_above_it() {
+        let bounds = Bounds::default();
+        let parts = |whole| Priority::ALL.map(|priority| bounds.part(priority, whole));
+        assert_eq!(parts(64), [48, 57, 64]);
+        assert_eq!(parts(1), [1, 1, 1]);
+        assert_eq!(parts(usize::MAX)[2], usize::MAX);
+        let odd = Bounds { bulk_percent: 300, normal_percent: 50, ..bounds };
+        assert_eq!(odd.part(Priority::Bulk, 10), 5);
+    }
 
     #[test]
     fn pauses_double_up_to_the_longest_and_end() {

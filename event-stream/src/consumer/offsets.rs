@@ -18,6 +18,8 @@ pub(super) struct Offsets {
 #[derive(Debug)]
 struct Taken {
     ticket: Ticket,
+    // By the record's timestamp, in milliseconds since 1970.
+    written_ms: i64,
     finished: bool,
 }
 
@@ -33,7 +35,7 @@ impl Offsets {
     ///
     /// An offset before the last one means that the log was cut, for example because brokers lost data: what was taken
     /// from there on no longer counts, and its tickets do nothing. What lies before is still worked on, and counts.
-    pub(super) fn take(&mut self, offset: i64) -> Ticket {
+    pub(super) fn take(&mut self, offset: i64, written_ms: i64) -> Ticket {
         if offset < self.next {
             while self.taken.pop_back_if(|taken| taken.ticket.offset >= offset).is_some() {}
             self.position = self.position.map(|position| position.min(offset));
@@ -41,7 +43,7 @@ impl Offsets {
         }
         self.next = offset + 1;
         let ticket = Ticket { offset, epoch: self.epoch };
-        self.taken.push_back(Taken { ticket, finished: false });
+        self.taken.push_back(Taken { ticket, written_ms, finished: false });
         ticket
     }
 
@@ -60,6 +62,16 @@ impl Offsets {
     /// The offset to go on from: everything taken before it is finished. `None` when nothing is.
     pub(super) fn position(&self) -> Option<i64> {
         self.position
+    }
+
+    /// Where the first record stands that is not finished, and when it was written, where it was taken already.
+    ///
+    /// `None` when no record was taken ever.
+    pub(super) fn unfinished(&self) -> Option<(i64, Option<i64>)> {
+        match self.taken.front() {
+            Some(first) => Some((first.ticket.offset, Some(first.written_ms))),
+            None => self.position.map(|position| (position, None)),
+        }
     }
 
     /// Records from the first unfinished one on, finished ones among them.
@@ -92,7 +104,7 @@ mod tests {
                     let Some(step) = steps.next() else { continue };
                     next += step;
                     model.push((next, false));
-                    open.push(offsets.take(next));
+                    open.push(offsets.take(next, 10 * next));
                 } else {
                     let ticket = open.swap_remove(choice.index(open.len()));
                     offsets.finish(ticket);
@@ -102,6 +114,8 @@ mod tests {
                 }
                 let expected = model.iter().take_while(|entry| entry.1).last().map(|entry| entry.0 + 1);
                 prop_assert_eq!(offsets.position(), expected);
+                let first = model.iter().find(|entry| !entry.1).map(|entry| (entry.0, Some(10 * entry.0)));
+                prop_assert_eq!(offsets.unfinished(), first.or(expected.map(|position| (position, None))));
                 let done = model.iter().take_while(|entry| entry.1).count();
                 prop_assert_eq!(offsets.window(), model.len() - done);
             }
@@ -111,7 +125,7 @@ mod tests {
     #[test]
     fn finishing_twice_changes_nothing() {
         let mut offsets = Offsets::default();
-        let (first, second) = (offsets.take(5), offsets.take(6));
+        let (first, second) = (offsets.take(5, 0), offsets.take(6, 0));
         offsets.finish(second);
         offsets.finish(second);
         assert_eq!((offsets.position(), offsets.window()), (None, 2));
@@ -123,9 +137,9 @@ mod tests {
     #[test]
     fn a_log_that_was_cut_is_gone_on_with_from_the_cut() {
         let mut offsets = Offsets::default();
-        let (done, open) = (offsets.take(100), offsets.take(101));
+        let (done, open) = (offsets.take(100, 0), offsets.take(101, 0));
         offsets.finish(done);
-        let again = offsets.take(3);
+        let again = offsets.take(3, 0);
         assert_eq!((offsets.position(), offsets.window()), (Some(3), 1));
         offsets.finish(open);
         assert_eq!(offsets.position(), Some(3));
@@ -136,12 +150,12 @@ mod tests {
     #[test]
     fn what_runs_before_a_cut_still_holds_the_position() {
         let mut offsets = Offsets::default();
-        let before: Vec<_> = (1..=10).map(|offset| offsets.take(offset)).collect();
+        let before: Vec<_> = (1..=10).map(|offset| offsets.take(offset, 0)).collect();
         // 1 to 5 run, and so does the old 9.
         for done in [5, 6, 7, 9] {
             offsets.finish(before[done]);
         }
-        let (eight, nine) = (offsets.take(8), offsets.take(9));
+        let (eight, nine) = (offsets.take(8, 0), offsets.take(9, 0));
         offsets.finish(before[8]);
         offsets.finish(eight);
         assert_eq!(offsets.position(), None);

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -11,14 +11,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bounds::Bounds,
+    event_metrics::EventMetrics,
+    gate::{Gate, Rank},
+    lag::Behind,
     offsets::{Offsets, Ticket},
+    room::{Queues, Room, Taken},
 };
-use crate::envelope::Message;
+use crate::{
+    envelope::Message,
+    kind::{Each, Kind, Priority},
+};
 
 /// One assignment of one partition. When the partition is lost and comes back, that is another one.
 pub(super) struct Partition {
     pub(super) number: i32,
     room: Arc<Room>,
+    gate: Arc<Gate>,
+    metrics: EventMetrics,
     state: Mutex<State>,
     // Signalled whenever a record leaves.
     left: Condvar,
@@ -26,64 +35,139 @@ pub(super) struct Partition {
     pub(super) halted: CancellationToken,
     /// What runs is dropped where it stands.
     pub(super) abandoned: CancellationToken,
+    // Nothing runs, and nothing ever will.
+    ended: CancellationToken,
+    // Of earlier assignments, of which something ran still when this one began.
+    earlier: Vec<CancellationToken>,
+    pub(super) behind: Behind,
 }
 
 #[derive(Default)]
 struct State {
     offsets: Offsets,
-    // Records of one key that wait, in order. An entry, even an empty one, means that a task works on the key.
-    lanes: HashMap<Bytes, VecDeque<(Ticket, Arc<Message>)>>,
+    // An entry, even one without records, means that a task works on the key.
+    lanes: HashMap<Bytes, Waiters>,
+    queues: Queues,
     waiting: usize,
     running: usize,
     committed: Option<i64>,
 }
 
+/// The records of one key that wait, in order.
+struct Waiters {
+    records: VecDeque<Waiting>,
+    // Of each priority, with the one that is being worked on.
+    held: Each<usize>,
+    rank: Arc<Rank>,
+}
+
+struct Waiting {
+    ticket: Ticket,
+    message: Arc<Message>,
+    kind: Kind,
+    since: Instant,
+}
+
+/// A key that somebody has to work on.
+pub(super) struct Lane {
+    pub(super) key: Bytes,
+    pub(super) rank: Arc<Rank>,
+}
+
+/// What a new assignment obeys.
+pub(super) struct Rules {
+    pub(super) room: Arc<Room>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) metrics: EventMetrics,
+    pub(super) halted: CancellationToken,
+    pub(super) abandoned: CancellationToken,
+}
+
 impl Partition {
-    pub(super) fn new(
+    /// An assignment that begins once what runs of `earlier` ones has ended.
+    pub(super) fn new<'a>(
         number: i32,
-        room: Arc<Room>,
-        halted: CancellationToken,
-        abandoned: CancellationToken,
+        rules: Rules,
+        earlier: impl IntoIterator<Item = &'a Arc<Partition>>,
     ) -> Partition {
-        Partition { number, room, state: Mutex::default(), left: Condvar::new(), halted, abandoned }
+        let Rules { room, gate, metrics, halted, abandoned } = rules;
+        Partition {
+            number,
+            room,
+            gate,
+            metrics,
+            state: Mutex::default(),
+            left: Condvar::new(),
+            halted,
+            abandoned,
+            ended: CancellationToken::new(),
+            earlier: earlier.into_iter().map(|earlier| earlier.ended.clone()).collect(),
+            behind: Behind::default(),
+        }
     }
 
     /// Takes a record into the lane of its key.
     ///
     /// Returns the lane when no task works on it: the caller starts one that calls [`Partition::next`] until it is empty.
     /// Records without a key share a lane.
-    pub(super) fn take(&self, message: Message) -> Option<Bytes> {
+    pub(super) fn take(&self, message: Message, kind: Kind, written_ms: i64) -> Option<Lane> {
         let mut state = self.state();
         if self.halted.is_cancelled() {
             return None;
         }
-        let ticket = state.offsets.take(message.offset);
+        self.metrics.event(kind, "enqueued");
+        let ticket = state.offsets.take(message.offset, written_ms);
         let key = message.key.clone().unwrap_or_default();
-        let record = (ticket, Arc::new(message));
+        let size = Taken::of(&message);
+        self.room.enter(size);
+        state.queues.enter(kind.priority, size);
         state.waiting += 1;
-        self.room.enter(Taken::of(&record.1));
-        if let Some(lane) = state.lanes.get_mut(&key) {
-            lane.push_back(record);
+        let record = Waiting { ticket, message: Arc::new(message), kind, since: Instant::now() };
+        if let Some(waiters) = state.lanes.get_mut(&key) {
+            waiters.records.push_back(record);
+            let raised = waiters.add(kind.priority);
+            drop(state);
+            // Not under the lock of this partition, because the gate has one of its own.
+            if let Some(rank) = raised {
+                self.gate.raise(&rank);
+            }
             return None;
         }
-        state.lanes.insert(key.clone(), VecDeque::from([record]));
-        Some(key)
+        let rank = Arc::new(self.gate.rank(kind.priority));
+        let mut waiters = Waiters { records: VecDeque::from([record]), held: Each::default(), rank: Arc::clone(&rank) };
+        waiters.add(kind.priority);
+        state.lanes.insert(key.clone(), waiters);
+        Some(Lane { key, rank })
+    }
+
+    /// Waits until nothing runs any more of what this process did on the partition before. Returns false when nothing may
+    /// begin any more.
+    pub(super) async fn may_begin(&self) -> bool {
+        for earlier in &self.earlier {
+            tokio::select! {
+                biased;
+                () = self.halted.cancelled() => return false,
+                () = earlier.cancelled() => {}
+            }
+        }
+        true
     }
 
     /// The next record of a lane, or `None` when the lane is finished or nothing more may begin.
-    pub(super) fn next(self: &Arc<Self>, lane: &Bytes) -> Option<Running> {
+    pub(super) fn next(self: &Arc<Self>, lane: &Lane) -> Option<Running> {
         let mut state = self.state();
         if self.halted.is_cancelled() {
             return None;
         }
-        match state.lanes.get_mut(lane).and_then(VecDeque::pop_front) {
-            Some((ticket, message)) => {
+        match state.lanes.get_mut(&lane.key).and_then(|waiters| waiters.records.pop_front()) {
+            Some(record) => {
                 state.waiting -= 1;
                 state.running += 1;
-                Some(Running { partition: Arc::clone(self), ticket, message })
+                let Waiting { ticket, message, kind, since } = record;
+                Some(Running { partition: Arc::clone(self), ticket, message, kind, since })
             }
             None => {
-                state.lanes.remove(lane);
+                state.lanes.remove(&lane.key);
                 None
             }
         }
@@ -94,9 +178,14 @@ impl Partition {
         let mut state = self.state();
         self.halted.cancel();
         state.waiting = 0;
-        for (_, message) in state.lanes.drain().flat_map(|(_, lane)| lane) {
-            self.room.leave(Taken::of(&message));
+        let lanes = std::mem::take(&mut state.lanes);
+        for record in lanes.into_values().flat_map(|lane| lane.records) {
+            let size = Taken::of(&record.message);
+            state.queues.leave(record.kind.priority, size);
+            self.room.leave(size);
+            self.metrics.event(record.kind, "abandoned");
         }
+        self.note_end(&state);
         self.left.notify_all();
     }
 
@@ -117,21 +206,29 @@ impl Partition {
         self.state().running == 0
     }
 
-    /// Whether no further record may be taken.
-    pub(super) fn is_full(&self, bounds: &Bounds) -> bool {
+    /// Whether no further record of this priority may be taken, where so many partitions share the room.
+    pub(super) fn is_full(&self, bounds: &Bounds, priority: Priority, partitions: usize) -> bool {
         let state = self.state();
-        state.waiting + state.running >= bounds.per_partition || state.offsets.window() >= bounds.window
+        state.waiting + state.running >= bounds.per_partition
+            || state.offsets.window() >= bounds.window
+            || state.queues.is_full(bounds, priority, partitions)
     }
 
-    /// Whether there is room for a good many records again.
-    pub(super) fn has_drained(&self, bounds: &Bounds) -> bool {
-        self.state().has_drained(bounds)
+    /// Whether there is room for a good many records of this priority again.
+    pub(super) fn has_drained(&self, bounds: &Bounds, priority: Priority, partitions: usize) -> bool {
+        self.state().has_drained(bounds, priority, partitions)
     }
 
     /// Waits until there is room for a good many records. Returns whether that came within `patience`.
-    pub(super) fn wait_drained(&self, bounds: &Bounds, patience: Duration) -> bool {
-        let state = self.state();
-        let waited = self.left.wait_timeout_while(state, patience, |state| !state.has_drained(bounds));
+    pub(super) fn wait_drained(
+        &self,
+        bounds: &Bounds,
+        priority: Priority,
+        partitions: usize,
+        patience: Duration,
+    ) -> bool {
+        let full = |state: &mut State| !state.has_drained(bounds, priority, partitions);
+        let waited = self.left.wait_timeout_while(self.state(), patience, full);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
@@ -146,14 +243,47 @@ impl Partition {
         self.state().committed = Some(position);
     }
 
+    /// Where the first record stands that is not finished, and when it was written, as far as anything was taken.
+    pub(super) fn unfinished(&self) -> Option<(i64, Option<i64>)> {
+        self.state().offsets.unfinished()
+    }
+
+    fn note_end(&self, state: &State) {
+        if state.running == 0 && self.halted.is_cancelled() {
+            self.ended.cancel();
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn has_drained(&self, bounds: &Bounds) -> bool {
-        self.waiting + self.running <= bounds.per_partition / 2 && self.offsets.window() <= bounds.window / 2
+    fn has_drained(&self, bounds: &Bounds, priority: Priority, partitions: usize) -> bool {
+        self.waiting + self.running <= bounds.per_partition / 2
+            && self.offsets.window() <= bounds.window / 2
+            && self.queues.has_drained(bounds, priority, partitions)
+    }
+}
+
+impl Waiters {
+    /// Counts a record. Returns the rank where that makes the lane more urgent.
+    fn add(&mut self, priority: Priority) -> Option<Arc<Rank>> {
+        let before = self.priority();
+        self.held[priority] += 1;
+        self.rank.set(self.priority());
+        (self.priority() > before).then(|| Arc::clone(&self.rank))
+    }
+
+    fn remove(&mut self, priority: Priority) {
+        self.held[priority] -= 1;
+        self.rank.set(self.priority());
+    }
+
+    fn priority(&self) -> Priority {
+        let held = |priority: &Priority| self.held[*priority] > 0;
+        Priority::ALL.into_iter().rev().find(held).unwrap_or(Priority::Bulk)
     }
 }
 
@@ -162,6 +292,9 @@ pub(super) struct Running {
     partition: Arc<Partition>,
     ticket: Ticket,
     pub(super) message: Arc<Message>,
+    pub(super) kind: Kind,
+    /// When it was taken from Kafka.
+    pub(super) since: Instant,
 }
 
 impl Running {
@@ -173,70 +306,19 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.partition.state().running -= 1;
-        self.partition.room.leave(Taken::of(&self.message));
-        self.partition.left.notify_all();
-    }
-}
-
-/// Records taken and not finished, over all partitions.
-#[derive(Default)]
-pub(super) struct Room {
-    taken: Mutex<Taken>,
-    left: Condvar,
-}
-
-/// How many, and how many bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Taken {
-    pub(super) records: usize,
-    pub(super) bytes: usize,
-}
-
-impl Taken {
-    fn of(message: &Message) -> Taken {
-        Taken { records: 1, bytes: message.payload.as_ref().map_or(0, Bytes::len) }
-    }
-
-    fn is_full(self, bounds: &Bounds) -> bool {
-        self.records >= bounds.in_flight || self.bytes >= bounds.bytes
-    }
-
-    fn has_drained(self, bounds: &Bounds) -> bool {
-        self.records <= bounds.in_flight / 2 && self.bytes <= bounds.bytes / 2
-    }
-}
-
-impl Room {
-    fn enter(&self, more: Taken) {
-        let mut taken = self.taken();
-        taken.records += more.records;
-        taken.bytes += more.bytes;
-    }
-
-    fn leave(&self, less: Taken) {
-        let mut taken = self.taken();
-        taken.records -= less.records;
-        taken.bytes -= less.bytes;
-        self.left.notify_all();
-    }
-
-    pub(super) fn now(&self) -> Taken {
-        *self.taken()
-    }
-
-    pub(super) fn has_drained(&self, bounds: &Bounds) -> bool {
-        self.now().has_drained(bounds)
-    }
-
-    /// Waits until another record may be taken. Returns whether that came within `patience`.
-    pub(super) fn wait(&self, bounds: &Bounds, patience: Duration) -> bool {
-        let waited = self.left.wait_timeout_while(self.taken(), patience, |taken| taken.is_full(bounds));
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        let partition = &self.partition;
+        let mut state = partition.state();
+        state.running -= 1;
+        let key = self.message.key.as_ref().map_or(&b""[..], |key| key);
+        // There is none where the partition was halted.
+        if let Some(waiters) = state.lanes.get_mut(key) {
+            waiters.remove(self.kind.priority);
+        }
+        let size = Taken::of(&self.message);
+        state.queues.leave(self.kind.priority, size);
+        partition.room.leave(size);
+        partition.note_end(&state);
+        partition.left.notify_all();
     }
 }
 
@@ -248,9 +330,25 @@ mod tests {
     use super::*;
     use crate::envelope::Headers;
 
+    fn after<'a>(earlier: impl IntoIterator<Item = &'a Arc<Partition>>) -> Arc<Partition> {
+        let abandoned = CancellationToken::new();
+        let rules = Rules {
+            room: Arc::default(),
+            gate: Arc::new(Gate::new(1, &Bounds::default())),
+            metrics: EventMetrics::default(),
+            halted: abandoned.child_token(),
+            abandoned,
+        };
+        Arc::new(Partition::new(0, rules, earlier))
+    }
+
     fn partition() -> Arc<Partition> {
-        let token = CancellationToken::new();
-        Arc::new(Partition::new(0, Arc::default(), token.child_token(), token))
+        after([])
+    }
+
+    /// Takes a record that nobody waits for.
+    fn take(partition: &Partition, key: u8, offset: i64) -> Option<Lane> {
+        partition.take(message(key, offset), Kind::OTHER, 0)
     }
 
     fn message(key: u8, offset: i64) -> Message {
@@ -272,7 +370,7 @@ mod tests {
             runtime.block_on(async {
                 let mut lanes = JoinSet::new();
                 for (offset, (key, _)) in records.iter().enumerate() {
-                    let Some(lane) = partition.take(message(*key, i64::try_from(offset).unwrap())) else { continue };
+                    let Some(lane) = take(&partition, *key, i64::try_from(offset).unwrap()) else { continue };
                     let (partition, done, records) = (Arc::clone(&partition), Arc::clone(&done), records.clone());
                     lanes.spawn(async move {
                         while let Some(running) = partition.next(&lane) {
@@ -304,28 +402,28 @@ mod tests {
     #[test]
     fn a_lane_is_started_once_until_it_is_empty() {
         let partition = partition();
-        let lane = partition.take(message(1, 0)).unwrap();
-        assert_eq!(partition.take(message(1, 1)), None);
+        let lane = take(&partition, 1, 0).unwrap();
+        assert!(take(&partition, 1, 1).is_none());
         let first = partition.next(&lane).unwrap();
-        assert_eq!(partition.take(message(1, 2)), None, "the lane's task is still at work");
+        assert!(take(&partition, 1, 2).is_none(), "the lane's task is still at work");
         first.finished();
         assert_eq!(partition.next(&lane).unwrap().message.offset, 1);
         assert_eq!(partition.next(&lane).unwrap().message.offset, 2);
         assert!(partition.next(&lane).is_none());
-        assert_eq!(partition.take(message(1, 3)), Some(lane));
+        assert!(take(&partition, 1, 3).is_some_and(|again| again.key == lane.key));
     }
 
     #[test]
     fn halting_forgets_what_waits_and_lets_what_runs_finish() {
         let partition = partition();
-        let lane = partition.take(message(1, 0)).unwrap();
-        partition.take(message(1, 1));
-        partition.take(message(2, 2)).unwrap();
+        let lane = take(&partition, 1, 0).unwrap();
+        take(&partition, 1, 1);
+        take(&partition, 2, 2).unwrap();
         let running = partition.next(&lane).unwrap();
         partition.halt();
         assert_eq!(partition.room.now().records, 1);
         assert!(!partition.wait_idle(Duration::ZERO));
-        assert_eq!(partition.take(message(3, 3)), None);
+        assert!(take(&partition, 3, 3).is_none());
         assert!(partition.next(&lane).is_none());
         running.finished();
         assert!(partition.wait_idle(Duration::ZERO));
@@ -335,8 +433,8 @@ mod tests {
     #[test]
     fn a_record_that_is_dropped_unfinished_is_never_committed() {
         let partition = partition();
-        let lane = partition.take(message(1, 0)).unwrap();
-        partition.take(message(1, 1));
+        let lane = take(&partition, 1, 0).unwrap();
+        take(&partition, 1, 1);
         drop(partition.next(&lane));
         partition.next(&lane).unwrap().finished();
         assert_eq!(partition.uncommitted(), None);
@@ -348,26 +446,29 @@ mod tests {
         let bounds = Bounds { per_partition: 3, window: 4, ..Bounds::default() };
         let held = partition();
         for offset in 0..3 {
-            assert!(!held.is_full(&bounds));
-            held.take(message(1, offset));
+            assert!(!held.is_full(&bounds, Priority::Bulk, 1));
+            take(&held, 1, offset);
         }
-        assert!(held.is_full(&bounds));
+        assert!(held.is_full(&bounds, Priority::Bulk, 1));
         let stuck = partition();
-        stuck.take(message(0, 0)).unwrap();
+        take(&stuck, 0, 0).unwrap();
         for offset in 1..4 {
-            assert!(!stuck.is_full(&bounds));
-            let lane = stuck.take(message(1, offset)).unwrap();
+            assert!(!stuck.is_full(&bounds, Priority::Bulk, 1));
+            let lane = take(&stuck, 1, offset).unwrap();
             stuck.next(&lane).unwrap().finished();
             assert!(stuck.next(&lane).is_none());
         }
-        assert!(stuck.is_full(&bounds), "one record that does not finish holds the others back at last");
-        assert!(!stuck.has_drained(&bounds));
+        assert!(
+            stuck.is_full(&bounds, Priority::Bulk, 1),
+            "one record that does not finish holds the others back at last"
+        );
+        assert!(!stuck.has_drained(&bounds, Priority::Bulk, 1));
     }
 
     #[test]
     fn what_is_committed_is_not_committed_again() {
         let partition = partition();
-        let lane = partition.take(message(1, 7)).unwrap();
+        let lane = take(&partition, 1, 7).unwrap();
         assert_eq!(partition.uncommitted(), None);
         partition.next(&lane).unwrap().finished();
         assert_eq!(partition.uncommitted(), Some(8));
@@ -376,19 +477,37 @@ mod tests {
     }
 
     #[test]
-    fn the_room_counts_records_and_bytes() {
+    fn a_lane_is_as_urgent_as_the_most_urgent_record_in_it() {
         let partition = partition();
-        let room = Arc::clone(&partition.room);
-        let lane = partition.take(message(1, 0)).unwrap();
-        partition.take(message(1, 1));
-        assert_eq!(room.now(), Taken { records: 2, bytes: 20 });
-        let few = Bounds { in_flight: 2, ..Bounds::default() };
-        let small = Bounds { bytes: 15, ..Bounds::default() };
-        assert!(!room.wait(&few, Duration::ZERO) && !room.wait(&small, Duration::ZERO));
-        drop(partition.next(&lane));
-        assert!(room.wait(&few, Duration::ZERO) && room.wait(&small, Duration::ZERO));
-        assert!(room.has_drained(&few) && !room.has_drained(&small));
-        partition.halt();
-        assert_eq!(room.now(), Taken::default());
+        let priority = |priority| Kind { name: "any", priority };
+        let lane = partition.take(message(1, 0), priority(Priority::Bulk), 0).unwrap();
+        let now = |lane: &Lane| lane.rank.priority();
+        assert_eq!(now(&lane), Priority::Bulk);
+        partition.take(message(1, 1), priority(Priority::Interactive), 0);
+        partition.take(message(1, 2), priority(Priority::Normal), 0);
+        assert_eq!(now(&lane), Priority::Interactive);
+        partition.next(&lane).unwrap().finished();
+        let click = partition.next(&lane).unwrap();
+        assert_eq!(now(&lane), Priority::Interactive, "while it is worked on too");
+        click.finished();
+        assert_eq!(now(&lane), Priority::Normal);
+    }
+
+    #[tokio::test]
+    async fn a_new_assignment_begins_when_what_runs_of_the_earlier_ones_has_ended() {
+        let one = partition();
+        let lane = take(&one, 1, 0).unwrap();
+        let running = one.next(&lane).unwrap();
+        one.abandon();
+        // It never began anything, and yet the third has to wait for the first.
+        let two = after([&one]);
+        two.abandon();
+        assert!(!two.may_begin().await);
+        let three = after([&one, &two]);
+        let begun = three.may_begin();
+        tokio::pin!(begun);
+        assert!(futures_util::poll!(&mut begun).is_pending());
+        drop(running);
+        assert!(begun.await);
     }
 }

@@ -5,23 +5,30 @@
 //! waits a moment, then pauses the partitions.
 
 use std::{
-    collections::HashSet,
-    sync::{Arc, atomic::Ordering},
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
-    message::Message as _,
+    message::{BorrowedMessage, Message as _},
+    types::RDKafkaErrorCode,
 };
 
 use super::{
     context::{Context, Owned, Terms},
-    partition::Partition,
+    lag,
+    partition::{Lane, Partition},
 };
-use crate::{client, envelope::Message, error::Error};
+use crate::{
+    client,
+    envelope::{Headers, Message},
+    error::Error,
+    kind::{Kind, Priority},
+};
 
 /// Longest wait for a record: a stop is noticed within it.
 const WAIT: Duration = Duration::from_millis(100);
@@ -42,22 +49,60 @@ pub(super) struct Poll<S> {
     pub(super) owned: Arc<Owned>,
     /// Starts a task that works on the lane.
     pub(super) start: S,
+    /// Tells what a record with these headers is about.
+    pub(super) kind: fn(&Headers) -> Kind,
+    /// Ours among the static members of the group.
+    pub(super) instance: Option<String>,
     pub(super) terms: Arc<Terms>,
 }
 
-impl<S: Fn(Arc<Partition>, Bytes)> Poll<S> {
+/// Why a partition is paused.
+struct Hold {
+    priority: Priority,
+    /// Since when the record that met a full queue waits; the other partitions wait with it.
+    blocked: Option<Instant>,
+}
+
+impl<S: Fn(Arc<Partition>, Lane)> Poll<S> {
     /// Takes records until it is told to stop, ends the work and leaves the group.
     pub(super) fn run(self) -> Result<(), Error> {
-        let taken = self.consumer.subscribe(&[&self.owned.topic]).and_then(|()| self.take_records());
-        self.finish_work();
-        self.last_commit();
-        // Dropping the client leaves the group.
+        let (taken, fatal) = thread::scope(|scope| {
+            let (stop, stopped) = mpsc::channel();
+            let (owned, consumer) = (&self.owned, &self.consumer);
+            let watch = move || lag::watch(owned, consumer, &stopped);
+            if let Err(error) = thread::Builder::new().name("lag".to_owned()).spawn_scoped(scope, watch) {
+                tracing::error!(topic = &*self.owned.topic, %error, "nobody watches the lag");
+            }
+            let ended = self.work();
+            drop(stop);
+            ended
+        });
+        self.owned.closing.store(true, Ordering::Release);
+        // Dropping the client leaves the group; a static member stays in it until its session ends.
         drop(self.consumer);
-        taken.map_err(|source| Error::Consume { topic: self.owned.topic.to_string(), source })
+        taken.map_err(|source| match (fatal, self.instance) {
+            (Some(RDKafkaErrorCode::FencedInstanceId), Some(instance)) => Error::Fenced { instance },
+            _ => Error::Consume { topic: self.owned.topic.to_string(), source },
+        })
+    }
+
+    /// Takes records until it is told to stop and ends the work; also tells what ended the client, if anything did.
+    fn work(&self) -> (Result<(), KafkaError>, Option<RDKafkaErrorCode>) {
+        let taken = self.consumer.subscribe(&[&self.owned.topic]).and_then(|()| self.take_records());
+        let fatal = self.consumer.client().fatal_error().map(|(code, _)| code);
+        if fatal.is_some() {
+            // The group does not know us any more: somebody else may be at work on our partitions already.
+            self.terms.abandon.cancel();
+        }
+        self.finish_work();
+        if fatal.is_none() {
+            self.last_commit();
+        }
+        (taken, fatal)
     }
 
     fn take_records(&self) -> Result<(), KafkaError> {
-        let mut paused = HashSet::new();
+        let mut paused = HashMap::new();
         let mut next_commit = Instant::now();
         let mut next_question = Instant::now();
         while !self.terms.stop.is_cancelled() && !self.terms.abandon.is_cancelled() {
@@ -67,11 +112,8 @@ impl<S: Fn(Arc<Partition>, Bytes)> Poll<S> {
                 Some(Ok(message)) => {
                     self.owned.connection.answered();
                     if let Some(partition) = self.owned.get(message.partition()) {
-                        if let Some(lane) = partition.take(Message::copied(&self.owned.topic, &message)) {
-                            (self.start)(Arc::clone(&partition), lane);
-                        }
-                        drop(message);
-                        self.hold_back(&partition, &mut paused);
+                        let priority = self.take(&partition, message);
+                        self.hold_back(&partition, priority, &mut paused);
                     }
                 }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
@@ -99,33 +141,62 @@ impl<S: Fn(Arc<Partition>, Bytes)> Poll<S> {
         Ok(())
     }
 
-    /// Waits for room after a record of `partition` was taken; pauses where none comes.
-    fn hold_back(&self, partition: &Arc<Partition>, paused: &mut HashSet<i32>) {
-        let bounds = &self.terms.bounds;
-        let full: Vec<Arc<Partition>> = if !self.owned.room.wait(bounds, PATIENCE) {
+    fn take(&self, partition: &Arc<Partition>, record: BorrowedMessage<'_>) -> Priority {
+        let written_ms = record.timestamp().to_millis().unwrap_or_else(lag::now_ms);
+        let message = Message::copied(&self.owned.topic, &record);
+        let kind = (self.kind)(&message.headers);
+        if let Some(lane) = partition.take(message, kind, written_ms) {
+            (self.start)(Arc::clone(partition), lane);
+        }
+        kind.priority
+    }
+
+    /// Waits for room after a record of this priority was taken from `partition`; pauses where none comes.
+    ///
+    /// Where only the queue of that priority is full, only the partition pauses: the others may bring what is more urgent.
+    fn hold_back(&self, partition: &Arc<Partition>, priority: Priority, paused: &mut HashMap<i32, Hold>) {
+        let (bounds, room) = (&self.terms.bounds, &self.owned.room);
+        let owned = self.owned.count();
+        if !room.is_full(bounds) && !partition.is_full(bounds, priority, owned) {
+            return;
+        }
+        let began = Instant::now();
+        let full: Vec<Arc<Partition>> = if !room.wait(bounds, PATIENCE) {
             self.owned.all()
-        } else if partition.is_full(bounds) && !partition.wait_drained(bounds, PATIENCE_WITH_ONE) {
+        } else if partition.is_full(bounds, priority, owned)
+            && !partition.wait_drained(bounds, priority, owned, PATIENCE_WITH_ONE)
+        {
             vec![Arc::clone(partition)]
         } else {
+            self.owned.event_metrics().blocked(priority, began.elapsed());
             return;
         };
         self.owned.metrics.pauses.inc();
         match self.consumer.pause(&self.owned.list(&full)) {
-            Ok(()) => paused.extend(full.iter().map(|partition| partition.number)),
+            Ok(()) => {
+                for held in full {
+                    let blocked = (held.number == partition.number).then_some(began);
+                    // One that is paused already is so for a reason of its own.
+                    paused.entry(held.number).or_insert(Hold { priority, blocked });
+                }
+            }
             // Then the next record waits as long again.
             Err(error) => tracing::warn!(topic = &*self.owned.topic, %error, "could not pause"),
         }
     }
 
     /// Resumes paused partitions that have room again, or that are no longer ours.
-    fn resume(&self, paused: &mut HashSet<i32>) -> Result<(), KafkaError> {
+    fn resume(&self, paused: &mut HashMap<i32, Hold>) -> Result<(), KafkaError> {
         let bounds = &self.terms.bounds;
         if paused.is_empty() || !self.owned.room.has_drained(bounds) {
             return Ok(());
         }
-        let mut drained = Vec::new();
-        paused.retain(|number| match self.owned.get(*number) {
-            Some(partition) if partition.has_drained(bounds) => {
+        let (mut drained, owned) = (Vec::new(), self.owned.count());
+        paused.retain(|number, hold| match self.owned.get(*number) {
+            Some(partition) if partition.has_drained(bounds, hold.priority, owned) => {
+                if let Some(began) = hold.blocked {
+                    self.owned.event_metrics().blocked(hold.priority, began.elapsed());
+                }
                 drained.push(partition);
                 false
             }
@@ -163,6 +234,5 @@ impl<S: Fn(Arc<Partition>, Bytes)> Poll<S> {
         {
             let _ = self.consumer.poll(SHORT_WAIT);
         }
-        self.owned.closing.store(true, Ordering::Release);
     }
 }

@@ -8,26 +8,24 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use common::service::Dependency;
 use prometheus::Registry;
 use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
 };
-use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, oneshot},
-};
+use tokio::{runtime::Handle, sync::oneshot};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, error_span};
 
 use super::{
-    attempts::{Outcome, Rules, attempt, panic_text},
+    attempts::{How, Outcome, Rules, attempt, panic_text},
     bounds::{Bounds, Retries},
     context::{Context, Owned, Terms},
+    event_metrics::EventMetrics,
     failure::{Failure, Meta},
     metrics::Metrics,
-    partition::{Partition, Running},
+    partition::{Lane, Partition, Running},
     poll::Poll,
 };
 use crate::{
@@ -56,6 +54,7 @@ pub struct Consumer<T> {
     retries: Retries,
     bounds: Bounds,
     dead_letters: Producer,
+    instance: Option<String>,
     topic: PhantomData<fn() -> T>,
 }
 
@@ -72,13 +71,17 @@ impl<T: Topic> Consumer<T> {
         let group = format!("{}.{}", config.group.as_deref().unwrap_or(client_id), T::LABEL);
         let owned = Arc::new(Owned::new(Arc::clone(&topic), Metrics::new(T::LABEL)));
         let make = |source| Error::Client { client: client_id.to_owned(), source };
-        let consumer: BaseConsumer<Context> = client::settings(config, client_id)
+        let mut settings = client::settings(config, client_id);
+        if let Some(instance) = &config.instance {
+            settings.set("group.instance.id", format!("{instance}.{}", T::LABEL));
+        }
+        let consumer: BaseConsumer<Context> = settings
             .set("group.id", &group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", "10000")
+            .set("session.timeout.ms", config.session_timeout().as_millis().to_string())
             // Members learn of a rebalance by their heartbeat's answer.
             .set("heartbeat.interval.ms", "1000")
             // Bounds a commit that a frozen broker does not answer.
@@ -110,6 +113,7 @@ impl<T: Topic> Consumer<T> {
             retries: Retries::default(),
             bounds: Bounds::default(),
             dead_letters: dead_letters.clone(),
+            instance: config.instance.clone(),
             topic: PhantomData,
         })
     }
@@ -133,7 +137,14 @@ impl<T: Topic> Consumer<T> {
         self
     }
 
-    /// Shows the consumer's counters in `registry`.
+    /// Counts events there, together with the other consumers of the process.
+    #[must_use]
+    pub fn with_event_metrics(self, metrics: EventMetrics) -> Consumer<T> {
+        self.owned.count_in(metrics);
+        self
+    }
+
+    /// Shows the metrics of the topic in `registry`.
     ///
     /// # Errors
     ///
@@ -149,6 +160,9 @@ impl<T: Topic> Consumer<T> {
 
     /// Handles records until `stop` is cancelled, with at most `concurrency` calls of `handler` at once.
     ///
+    /// Which key has the next free turn is decided by the most urgent record that waits in it ([`Topic::kind`]); what is
+    /// less urgent never waits for ever.
+    ///
     /// Then no further call begins, those that run may finish, their offsets are committed, and the consumer leaves the
     /// group. Dropping the future drops the calls that run.
     ///
@@ -158,7 +172,8 @@ impl<T: Topic> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// When the consumer cannot go on, for example because it may no longer read the topic.
+    /// When the consumer cannot go on, for example because it may no longer read the topic, or because another process has
+    /// the same `KAFKA_INSTANCE_ID`.
     pub async fn run<H, F>(self, stop: CancellationToken, concurrency: usize, handler: H) -> Result<(), Error>
     where
         H: Fn(T::Payload, Meta) -> F + Send + Sync + 'static,
@@ -166,26 +181,31 @@ impl<T: Topic> Consumer<T> {
     {
         let topic = Arc::clone(&self.owned.topic);
         let no_thread = |reason: String| Error::Thread { topic: topic.to_string(), reason };
-        let terms = Arc::new(Terms { bounds: self.bounds, stop, abandon: CancellationToken::new() });
+        let terms = Arc::new(Terms::new(self.bounds, concurrency, stop));
         let _abandon_when_dropped = terms.abandon.clone().drop_guard();
         self.owned.terms.store(Arc::clone(&terms));
+        let event_metrics = self.owned.event_metrics().clone();
         let work = Arc::new(Work::<T, H> {
             handler,
             retries: self.retries,
-            permits: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            terms: Arc::clone(&terms),
+            event_metrics,
             owned: Arc::clone(&self.owned),
             dead_letters: self.dead_letters,
             group: self.group,
             topic: PhantomData,
         });
         let runtime = Handle::current();
-        let start = move |partition: Arc<Partition>, lane: Bytes| {
-            drop(runtime.spawn(Arc::clone(&work).run_lane(partition, lane)));
+        let span = Span::current();
+        let lanes = span.clone();
+        let start = move |partition: Arc<Partition>, lane: Lane| {
+            drop(runtime.spawn(Arc::clone(&work).run_lane(partition, lane).instrument(lanes.clone())));
         };
-        let poll = Poll { consumer: self.consumer, owned: self.owned, start, terms };
+        let poll =
+            Poll { consumer: self.consumer, owned: self.owned, start, kind: T::kind, instance: self.instance, terms };
         let (ended, end) = oneshot::channel();
         let thread = std::thread::Builder::new().name(format!("poll-{}", T::LABEL));
-        let thread = thread.spawn(move || ended.send(poll.run()));
+        let thread = thread.spawn(move || ended.send(span.in_scope(|| poll.run())));
         thread.map_err(|error| no_thread(error.to_string()))?;
         end.await.unwrap_or_else(|_| Err(no_thread("it panicked".to_owned())))
     }
@@ -201,7 +221,8 @@ impl<T> std::fmt::Debug for Consumer<T> {
 struct Work<T, H> {
     handler: H,
     retries: Retries,
-    permits: Semaphore,
+    terms: Arc<Terms>,
+    event_metrics: EventMetrics,
     owned: Arc<Owned>,
     dead_letters: Producer,
     group: String,
@@ -215,14 +236,21 @@ where
     F: Future<Output = Result<(), Failure>> + Send + 'static,
 {
     /// Handles the records of one key, one after the other, until none waits.
-    async fn run_lane(self: Arc<Self>, partition: Arc<Partition>, lane: Bytes) {
+    async fn run_lane(self: Arc<Self>, partition: Arc<Partition>, lane: Lane) {
+        if !partition.may_begin().await {
+            return;
+        }
         while let Some(record) = partition.next(&lane) {
-            let outcome = self.handle(&partition, &record).await;
-            self.conclude(&partition, record, outcome).await;
+            let span = span_of(&record.message);
+            let work = async {
+                let outcome = self.handle(&partition, &lane, &record).await;
+                self.conclude(&partition, record, outcome).await;
+            };
+            work.instrument(span).await;
         }
     }
 
-    async fn handle(&self, partition: &Partition, record: &Running) -> Outcome {
+    async fn handle(&self, partition: &Partition, lane: &Lane, record: &Running) -> Outcome {
         let message = &record.message;
         let payload = match catch_unwind(AssertUnwindSafe(|| topics::decode::<T>(message))) {
             Ok(Ok(payload)) => payload,
@@ -235,18 +263,25 @@ where
         };
         let rules = Rules {
             retries: &self.retries,
-            permits: &self.permits,
+            gate: &self.terms.gate,
+            rank: &lane.rank,
             halted: &partition.halted,
             abandoned: &partition.abandoned,
         };
-        let call = |number| (self.handler)(payload.clone(), Meta::of(message, number));
-        let failed = |attempt, error: &str| {
-            self.owned.metrics.retries.inc();
+        let call = |number| {
+            if number == 1 {
+                self.event_metrics.waited(record.kind.priority, record.since.elapsed());
+            }
+            (self.handler)(payload.clone(), Meta::of(message, number))
+        };
+        let failed = |attempt, how, error: &str| {
+            self.event_metrics.error(record.kind, how);
             let Message { topic, partition, offset, .. } = &**message;
-            if attempt == 1 {
-                tracing::warn!(topic = &**topic, partition, offset, error, "a handler failed");
-            } else {
-                tracing::debug!(topic = &**topic, partition, offset, attempt, error, "a handler failed again");
+            match (how, attempt) {
+                // It is said where the record is given up.
+                (How::Discard, _) => {}
+                (_, 1) => tracing::warn!(topic = &**topic, partition, offset, error, "a handler failed"),
+                _ => tracing::debug!(topic = &**topic, partition, offset, attempt, error, "a handler failed again"),
             }
         };
         attempt(&rules, call, failed).await
@@ -255,10 +290,10 @@ where
     async fn conclude(&self, partition: &Partition, record: Running, outcome: Outcome) {
         match outcome {
             Outcome::Done => {
-                self.owned.metrics.handled.inc();
+                self.event_metrics.event(record.kind, "handled");
                 record.finished();
             }
-            Outcome::Abandoned => self.owned.metrics.abandoned.inc(),
+            Outcome::Abandoned => self.event_metrics.event(record.kind, "abandoned"),
             Outcome::Dead { attempts, class, error } => {
                 let message = &record.message;
                 tracing::error!(
@@ -272,9 +307,10 @@ where
                 );
                 if self.bury(partition, &record, attempts, class, &error).await {
                     self.owned.metrics.died(class);
+                    self.event_metrics.event(record.kind, "dead");
                     record.finished();
                 } else {
-                    self.owned.metrics.abandoned.inc();
+                    self.event_metrics.event(record.kind, "abandoned");
                 }
             }
         }
@@ -299,4 +335,10 @@ where
             }
         }
     }
+}
+
+/// Every line of the log about a record carries its trace; an error's span, so that no filter of levels takes it away.
+fn span_of(message: &Message) -> Span {
+    let trace = topics::read_trace(&message.headers);
+    trace.map_or_else(Span::none, |trace| error_span!("record", trace_id = %trace.trace_id()))
 }

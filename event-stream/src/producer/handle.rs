@@ -17,7 +17,10 @@ use rdkafka::{
 };
 use tokio::sync::{Notify, oneshot};
 
-use super::native::{Current, Metrics};
+use super::{
+    native::{Current, Metrics},
+    receipts::{Receipts, Waiting},
+};
 use crate::{client, config::KafkaConfig, dead_letters, envelope::HeaderWriter, error::Error, topics::Topic};
 
 /// How long [`Producer::connect`] waits for the brokers before it fails and may be tried again.
@@ -183,19 +186,28 @@ impl Producer {
     ///
     /// [`Error::QueueFull`] when the producer holds as much as it may; [`Error::TooLarge`].
     pub fn enqueue<T: Topic>(&self, payload: &T::Payload) -> Result<Delivery, Error> {
-        self.enqueue_payload::<T>(None, payload)
+        let (one, delivery) = oneshot::channel();
+        self.enqueue_payload::<T>(None, payload, Waiting::One(one))?;
+        Ok(Delivery(delivery))
     }
 
-    /// As [`Producer::enqueue`], and only in this life of the producer.
+    /// Hands a record over without waiting, in this life of the producer only; the result comes in `receipts` under
+    /// `number`.
     ///
     /// What was under way when a producer died has failed, but its caller may not know yet; what it sends now would come
     /// before what it is to send again.
     ///
     /// # Errors
     ///
-    /// [`Error::Replaced`] when that life is over, and as [`Producer::enqueue`].
-    pub fn enqueue_in<T: Topic>(&self, life: Life, payload: &T::Payload) -> Result<Delivery, Error> {
-        self.enqueue_payload::<T>(Some(life), payload)
+    /// [`Error::Replaced`] when that life is over, and as [`Producer::enqueue`]. Then no receipt comes.
+    pub fn enqueue_in<T: Topic>(
+        &self,
+        life: Life,
+        payload: &T::Payload,
+        receipts: &Receipts,
+        number: u64,
+    ) -> Result<(), Error> {
+        self.enqueue_payload::<T>(Some(life), payload, Waiting::Listed { receipts: receipts.clone(), number })
     }
 
     /// The life that the producer is in; where it died, the next one begins.
@@ -203,7 +215,12 @@ impl Producer {
         Life(self.alive().life)
     }
 
-    fn enqueue_payload<T: Topic>(&self, life: Option<Life>, payload: &T::Payload) -> Result<Delivery, Error> {
+    fn enqueue_payload<T: Topic>(
+        &self,
+        life: Option<Life>,
+        payload: &T::Payload,
+        waiting: Waiting,
+    ) -> Result<(), Error> {
         let mut headers = HeaderWriter::new(T::SCHEMA);
         T::headers(payload, &mut headers);
         let key = T::key(payload);
@@ -213,7 +230,7 @@ impl Producer {
             headers: headers.finish(),
             payload: Some(T::body(payload)),
         };
-        self.enqueue_record(life, record)
+        self.hand_over(life, record, waiting)
     }
 
     /// Writes among the dead letters that a record could not be written: key and headers, without the value.
@@ -222,6 +239,27 @@ impl Producer {
     ///
     /// As [`Producer::enqueue`].
     pub fn enqueue_refused<T: Topic>(&self, payload: &T::Payload, error: &Error) -> Result<Delivery, Error> {
+        let (one, delivery) = oneshot::channel();
+        self.hand_over_refused::<T>(payload, error, Waiting::One(one))?;
+        Ok(Delivery(delivery))
+    }
+
+    /// As [`Producer::enqueue_refused`]; the result comes in `receipts` under `number`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::enqueue`]. Then no receipt comes.
+    pub fn enqueue_refused_in<T: Topic>(
+        &self,
+        payload: &T::Payload,
+        error: &Error,
+        receipts: &Receipts,
+        number: u64,
+    ) -> Result<(), Error> {
+        self.hand_over_refused::<T>(payload, error, Waiting::Listed { receipts: receipts.clone(), number })
+    }
+
+    fn hand_over_refused<T: Topic>(&self, payload: &T::Payload, error: &Error, waiting: Waiting) -> Result<(), Error> {
         let mut headers = HeaderWriter::new(T::SCHEMA);
         T::headers(payload, &mut headers);
         let (topic, key) = (T::name(&self.names), T::key(payload));
@@ -232,7 +270,7 @@ impl Producer {
             headers: headers.finish(),
             payload: None,
         };
-        self.enqueue_record(None, record)
+        self.hand_over(None, record, waiting)
     }
 
     /// How many records wait for their result.
@@ -258,6 +296,12 @@ impl Producer {
     }
 
     pub(crate) fn enqueue_record(&self, life: Option<Life>, record: Record<'_>) -> Result<Delivery, Error> {
+        let (one, delivery) = oneshot::channel();
+        self.hand_over(life, record, Waiting::One(one))?;
+        Ok(Delivery(delivery))
+    }
+
+    fn hand_over(&self, life: Option<Life>, record: Record<'_>, waiting: Waiting) -> Result<(), Error> {
         let bytes = record.payload.map_or(0, <[u8]>::len);
         if bytes > client::LARGEST_PAYLOAD {
             return Err(Error::TooLarge { topic: record.topic.to_owned(), bytes, limit: client::LARGEST_PAYLOAD });
@@ -267,7 +311,6 @@ impl Producer {
             return Err(Error::Replaced);
         }
         let Some(native) = &current.native else { return Err(Error::Ended) };
-        let (result, delivery) = oneshot::channel();
         let native_record = BaseRecord {
             topic: record.topic,
             partition: None,
@@ -275,7 +318,7 @@ impl Producer {
             key: record.key,
             timestamp: None,
             headers: Some(record.headers),
-            delivery_opaque: Box::new(result),
+            delivery_opaque: Box::new(waiting),
         };
         let sent = match native.send(native_record) {
             // The first to hear that the producer died, before the callbacks that say so were called.
@@ -292,7 +335,7 @@ impl Producer {
             sent => sent,
         };
         match sent {
-            Ok(()) => Ok(Delivery(delivery)),
+            Ok(()) => Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Err(Error::QueueFull),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge), _)) => {
                 Err(Error::TooLarge { topic: record.topic.to_owned(), bytes, limit: client::LARGEST_RECORD })
@@ -382,7 +425,7 @@ mod tests {
     use twilight_model::id::Id;
 
     use super::*;
-    use crate::{GatewayEvents, LateInteractions, testing};
+    use crate::{GatewayEvents, LateInteractions, Receipt, testing};
 
     fn late(interaction: u64) -> LateInteraction {
         LateInteraction {
@@ -390,6 +433,7 @@ mod tests {
             interaction: Id::new(interaction),
             guild: None,
             received_at: OffsetDateTime::UNIX_EPOCH,
+            trace: None,
             payload: "{}".into(),
         }
     }
@@ -425,6 +469,7 @@ mod tests {
             kind: "MESSAGE_CREATE".to_owned(),
             guild: None,
             received_at: OffsetDateTime::UNIX_EPOCH,
+            trace: None,
             payload: payload.into(),
         }
     }
@@ -437,26 +482,43 @@ mod tests {
         let life = producer.life();
         // Many requests; what is large and does not compress is refused, in the midst of them.
         let large: Vec<u8> = (0..40_000).flat_map(|_| uuid::Uuid::new_v4().into_bytes()).collect();
+        let receipts = Receipts::default();
         let send = |n| {
             let payload = if n == 40 { large.clone() } else { vec![b' '; 100_000] };
-            producer.enqueue_in::<GatewayEvents>(life, &event(n, payload))
+            producer.enqueue_in::<GatewayEvents>(life, &event(n, payload), &receipts, n)
         };
         // It may die before the last one is handed over.
-        let sent: Vec<_> = (1..=120).map_while(|n| send(n).ok()).collect();
-        let mut answers = Vec::new();
-        for delivery in sent {
-            answers.push(delivery.await);
-        }
-        let refused = answers.iter().position(Result::is_err).unwrap();
-        assert!(matches!(answers[refused], Err(Error::RefusedForSize { .. })), "{:?}", answers[refused]);
-        assert!(answers[refused..].iter().all(Result::is_err), "{:?}", &answers[refused..]);
+        let sent = (1..=120).take_while(|n| send(*n).is_ok()).count();
+        // What waited in the queue fails before what was on the wire.
+        let mut answers = answered(&receipts, sent).await;
+        answers.sort_by_key(|answer| answer.number);
+        let numbers: Vec<_> = answers.iter().map(|answer| answer.number).collect();
+        assert_eq!(numbers, (1..=sent as u64).collect::<Vec<_>>());
+        let refused = answers.iter().position(|answer| answer.failure.is_some()).unwrap();
+        let first = answers[refused].failure.as_deref();
+        assert!(matches!(first, Some(Error::RefusedForSize { .. })), "{first:?}");
+        assert!(answers[refused..].iter().all(|answer| answer.failure.is_some()), "{:?}", &answers[refused..]);
 
-        let early = producer.enqueue_in::<GatewayEvents>(life, &event(121, Vec::new()));
+        let early = producer.enqueue_in::<GatewayEvents>(life, &event(121, Vec::new()), &receipts, 121);
         assert!(matches!(early, Err(Error::Replaced)), "{early:?}");
         let next = producer.life();
         assert_ne!(life, next);
-        producer.enqueue_in::<GatewayEvents>(next, &event(121, Vec::new())).unwrap().await.unwrap();
+        producer.enqueue_in::<GatewayEvents>(next, &event(121, Vec::new()), &receipts, 122).unwrap();
+        let answers = answered(&receipts, 1).await;
+        assert!(answers[0].number == 122 && answers[0].failure.is_none(), "{answers:?}");
         assert_eq!(producer.shared.metrics.replaced.get(), 1);
+    }
+
+    /// So many results, in the order of their coming.
+    async fn answered(receipts: &Receipts, count: usize) -> Vec<Receipt> {
+        let (mut all, mut list) = (Vec::new(), Vec::new());
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        while all.len() < count && tokio::time::Instant::now() < deadline {
+            tokio::task::yield_now().await;
+            receipts.take(&mut list);
+            all.append(&mut list);
+        }
+        all
     }
 
     #[tokio::test]

@@ -2,7 +2,9 @@
 
 mod handle;
 mod native;
+mod receipts;
 mod watch;
 
 pub(crate) use handle::Record;
 pub use handle::{Acked, Delivery, Life, Producer, Profile};
+pub use receipts::{Receipt, Receipts};

@@ -32,7 +32,7 @@ async fn a_discarded_event_is_kept_whole_with_its_origin_and_the_error() {
         topic: kafka.config.events_topic.clone(),
         partition: 0,
         offset: 1,
-        group: "test.events".to_owned(),
+        group: kafka.group(),
         attempts: 1,
         class: Class::Discarded,
         error: "look the guild up: no such guild".to_owned(),

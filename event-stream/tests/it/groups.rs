@@ -3,13 +3,14 @@
 use std::{
     collections::{HashMap, HashSet},
     future::pending,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use event_stream::Bounds;
+use event_stream::{Bounds, GatewayEvents};
 use model::topics::GatewayEvent;
 
-use crate::support::{Kafka, Log, Running, event, id, within};
+use crate::support::{Kafka, Log, Running, event, id, until, within};
 
 const GUILDS: u64 = 40;
 
@@ -72,7 +73,7 @@ async fn two_consumers_share_and_a_rebalance_loses_nothing_and_doubles_only_what
 
     let sent = sequence;
     let distinct = |entries: &[Handled]| entries.iter().map(|handled| handled.sequence).collect::<HashSet<_>>().len();
-    let entries = log.wait(|entries| distinct(entries) as u64 == sent).await;
+    let entries = log.wait(|entries| entries.len() as u64 >= sent && distinct(entries) as u64 == sent).await;
     b.stop().await;
 
     let doubled = entries.len() - distinct(&entries);
@@ -117,6 +118,60 @@ async fn work_that_outlasts_the_grace_is_abandoned_and_done_by_the_new_owner() {
     a.drop_now();
     log.wait(|entries| entries.len() as u64 == GUILDS).await;
     b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_handler_that_blocks_its_thread_is_waited_for_when_its_partition_comes_back() {
+    let kafka = Kafka::with_partitions(2).await;
+    // A guild in each partition, because the second member may get either.
+    let mut guilds = HashMap::new();
+    for guild in 1.. {
+        guilds.entry(kafka.producer.send::<GatewayEvents>(&event(guild, 1)).await.unwrap().partition).or_insert(guild);
+        if guilds.len() == 2 {
+            break;
+        }
+    }
+    let (log, release) = (Log::new(), Arc::new(OnceLock::new()));
+    let blocking = {
+        let (log, guilds, release) = (log.clone(), guilds.clone(), Arc::clone(&release));
+        move |event: GatewayEvent, _| {
+            let (log, release) = (log.clone(), Arc::clone(&release));
+            let (guild, sequence) = id(&event);
+            let blocks = sequence == 1 && guilds.values().any(|blocked| *blocked == guild);
+            async move {
+                log.push((guild, sequence, "begun"));
+                if blocks {
+                    // No await: nothing can drop it.
+                    release.wait();
+                }
+                log.push((guild, sequence, "done"));
+                Ok(())
+            }
+        }
+    };
+    let bounds = Bounds { revoke_grace: Duration::from_millis(20), ..Bounds::default() };
+    let (a, metrics) = kafka.observe(bounds.clone(), 16, blocking).await;
+    let begun = |entries: &[(u64, u64, &str)]| guilds.values().all(|guild| entries.contains(&(*guild, 1, "begun")));
+    log.wait(begun).await;
+
+    // A second member takes one of the partitions, does what the first one holds still, and goes.
+    let of_b = Log::new();
+    let b = member(&kafka, "b", &of_b, bounds).await;
+    let taken = of_b.wait(|entries| entries.iter().any(|done| guilds.values().any(|guild| *guild == done.guild))).await;
+    b.stop().await;
+    let moved = taken.iter().find(|done| guilds.values().any(|guild| *guild == done.guild)).unwrap().guild;
+    until(|| metrics.sum("consumer_partitions") == 2.0).await;
+
+    // The next event of that guild is here, and the first one's handler, which nobody can drop, runs still.
+    let taken = || metrics.all("bot_events_total")["event_type=MESSAGE_CREATE priority=normal result=enqueued"];
+    let before = taken();
+    kafka.send([event(moved, 2)]).await;
+    until(|| taken() > before).await;
+    release.set(()).unwrap();
+    let entries = log.wait(|entries| entries.contains(&(moved, 2, "done"))).await;
+    a.stop().await;
+    let at = |entry| entries.iter().position(|known| *known == entry).unwrap();
+    assert!(at((moved, 1, "done")) < at((moved, 2, "begun")), "{entries:?}");
 }
 
 struct WhenDropped(Log<u64>, u64);

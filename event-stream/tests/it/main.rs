@@ -4,7 +4,15 @@
 
 mod dead_letters;
 mod groups;
+mod lag;
+mod members;
+mod mock_errors;
 mod order;
+mod poison;
+mod priorities;
 mod records;
+mod replay;
+mod seeded;
 mod stop;
 mod support;
+mod trace;

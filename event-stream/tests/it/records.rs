@@ -5,7 +5,10 @@ use std::time::Duration;
 use event_stream::{
     Error, GatewayEvents, KafkaConfig, LateInteractions, Producer, Profile, Topic, embedded, ensure_topics, testing,
 };
-use model::topics::{GatewayEvent, LateInteraction};
+use model::{
+    TraceParent,
+    topics::{GatewayEvent, LateInteraction},
+};
 use time::macros::datetime;
 use twilight_model::id::Id;
 
@@ -23,6 +26,7 @@ async fn a_payload_comes_back_byte_for_byte_with_its_headers() {
         kind: "GUILD_CREATE".to_owned(),
         guild: Some(Id::new(41_771_983_423_143_937)),
         received_at: datetime!(2026-11-21 07:08:09.123456789 UTC),
+        trace: Some(TraceParent::derived("0123abc", 4_711)),
         // Larger than what Kafka takes by default.
         payload: every_byte.repeat(8 * 1024).into(),
     };
@@ -44,6 +48,7 @@ async fn a_payload_comes_back_byte_for_byte_with_its_headers() {
             ("type", "GUILD_CREATE"),
             ("guild", "41771983423143937"),
             ("received-at-ns", "1795244889123456789"),
+            ("traceparent", sent.trace.unwrap().to_string().as_str()),
         ]
     );
     let raw = testing::read_raw(&kafka.config, &kafka.config.events_topic).await.unwrap();
@@ -58,6 +63,7 @@ async fn records_without_a_guild_are_keyed_by_the_bot() {
         interaction: Id::new(7),
         guild: None,
         received_at: datetime!(2026-11-21 07:08:09 UTC),
+        trace: Some(TraceParent::derived("interaction", 7)),
         payload: "{}".into(),
     };
     let acked = kafka.producer.send::<LateInteractions>(&late).await.unwrap();

@@ -1,18 +1,23 @@
 //! Topics, records and running consumers for the tests.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use event_stream::{
-    Bounds, Consumer, Error, Failure, GatewayEvents, KafkaConfig, Meta, Producer, Retries, ensure_topics, testing,
+    Bounds, Consumer, Error, EventMetrics, Failure, GatewayEvents, KafkaConfig, Meta, Producer, Retries, ensure_topics,
+    testing,
 };
 use model::topics::GatewayEvent;
+use prometheus::{
+    Registry,
+    proto::{Metric, MetricType},
+};
 use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use twilight_model::id::Id;
 
 /// A test waits this long for a state before it fails.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Topics of one test.
 pub(crate) struct Kafka {
@@ -46,6 +51,11 @@ impl Kafka {
         consumer.with_retries(quick_retries())
     }
 
+    /// The group that reads the events.
+    pub(crate) fn group(&self) -> String {
+        format!("{}.events", self.config.group.as_deref().unwrap_or("test"))
+    }
+
     /// Runs `handler` on the events.
     pub(crate) async fn consume<F>(
         &self,
@@ -59,6 +69,24 @@ impl Kafka {
         let stop = CancellationToken::new();
         let consumer = self.consumer().await.with_bounds(bounds);
         Running { stop: stop.clone(), task: tokio::spawn(consumer.run(stop, concurrency, handler)) }
+    }
+
+    /// Runs `handler` on the events, as [`Kafka::consume`], and shows its metrics.
+    pub(crate) async fn observe<F>(
+        &self,
+        bounds: Bounds,
+        concurrency: usize,
+        handler: impl Fn(GatewayEvent, Meta) -> F + Send + Sync + 'static,
+    ) -> (Running, Metrics)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let (stop, registry) = (CancellationToken::new(), Registry::new());
+        let consumer = self.consumer().await.with_bounds(bounds);
+        consumer.register(&registry).unwrap();
+        let consumer = consumer.with_event_metrics(EventMetrics::register(&registry).unwrap());
+        let running = Running { stop: stop.clone(), task: tokio::spawn(consumer.run(stop, concurrency, handler)) };
+        (running, Metrics(registry))
     }
 
     /// The dead letters of the events, as they are.
@@ -84,6 +112,11 @@ impl Running {
         within(self.task).await.unwrap().unwrap();
     }
 
+    /// Waits for its end, which has to be a failure.
+    pub(crate) async fn failure(self) -> Error {
+        within(self.task).await.unwrap().unwrap_err()
+    }
+
     /// Begins the stop.
     pub(crate) fn begin_stop(&self) {
         self.stop.cancel();
@@ -92,6 +125,38 @@ impl Running {
     /// Drops its future, as a process that dies drops everything.
     pub(crate) fn drop_now(self) {
         self.task.abort();
+    }
+}
+
+/// What a consumer shows.
+#[derive(Clone)]
+pub(crate) struct Metrics(Registry);
+
+impl Metrics {
+    /// The values of a metric by its labels, without that of the topic; of a histogram how often something was observed.
+    pub(crate) fn all(&self, name: &str) -> BTreeMap<String, f64> {
+        let families = self.0.gather();
+        let Some(family) = families.iter().find(|family| family.name() == name) else { return BTreeMap::new() };
+        let kind = family.get_field_type();
+        family.get_metric().iter().map(|metric| (labels(metric), value(metric, kind))).collect()
+    }
+
+    /// The sum of them.
+    pub(crate) fn sum(&self, name: &str) -> f64 {
+        self.all(name).values().sum()
+    }
+}
+
+fn labels(metric: &Metric) -> String {
+    let labels = metric.get_label().iter().filter(|label| label.name() != "topic");
+    labels.map(|label| format!("{}={}", label.name(), label.value())).collect::<Vec<_>>().join(" ")
+}
+
+fn value(metric: &Metric, kind: MetricType) -> f64 {
+    match kind {
+        MetricType::COUNTER => metric.get_counter().get_value(),
+        MetricType::HISTOGRAM => f64::from(u32::try_from(metric.get_histogram().get_sample_count()).unwrap()),
+        _ => metric.get_gauge().get_value(),
     }
 }
 
@@ -105,6 +170,7 @@ pub(crate) fn event(guild: u64, sequence: u64) -> GatewayEvent {
         kind: "MESSAGE_CREATE".to_owned(),
         guild: Some(Id::new(guild)),
         received_at: OffsetDateTime::UNIX_EPOCH,
+        trace: None,
         payload: format!(r#"{{"op":0,"s":{sequence},"t":"MESSAGE_CREATE","d":{{}}}}"#).into(),
     }
 }

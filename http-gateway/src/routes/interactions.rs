@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::{
     body::{self, Body},
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use model::topics::LateInteraction;
+use model::{TraceParent, topics::LateInteraction, trace};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 
@@ -39,6 +39,7 @@ pub(super) async fn interactions(State(cx): State<Cx>, request: Request) -> Resp
         Ok(claim) => claim,
         Err(refused) => return unauthorized(&cx, refused),
     };
+    let sent = traceparent(request.headers());
     let body = match timeout_at(received.at + BODY_BUDGET, body::to_bytes(request.into_body(), LARGEST_BODY)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_too_large)) => {
@@ -69,7 +70,7 @@ pub(super) async fn interactions(State(cx): State<Cx>, request: Request) -> Resp
     }
     let (outcome, answer) = match interaction.kind {
         Kind::Ping => (Outcome::Answered, answer::PONG),
-        _ => answer(&cx, received, &interaction, body).await,
+        _ => answer(&cx, received, trace_of(&interaction, sent), &interaction, body).await,
     };
     cx.metrics.answered(interaction.kind, outcome, received.at.elapsed());
     json(answer)
@@ -83,8 +84,14 @@ struct Received {
 }
 
 /// Asks the worker; where it is silent, keeps the click before saying that it is being worked on.
-async fn answer(cx: &Cx, received: Received, interaction: &Interaction, body: Bytes) -> (Outcome, Bytes) {
-    let asked = cx.worker.ask(cx.bot, received.wall, body.clone(), received.at + WORKER_BUDGET).await;
+async fn answer(
+    cx: &Cx,
+    received: Received,
+    trace: TraceParent,
+    interaction: &Interaction,
+    body: Bytes,
+) -> (Outcome, Bytes) {
+    let asked = cx.worker.ask(cx.bot, received.wall, trace, body.clone(), received.at + WORKER_BUDGET).await;
     if let Some(answer) = asked {
         return (Outcome::Answered, answer);
     }
@@ -97,6 +104,7 @@ async fn answer(cx: &Cx, received: Received, interaction: &Interaction, body: By
         interaction: interaction.id,
         guild: interaction.guild_id,
         received_at: received.wall,
+        trace: Some(trace),
         payload: body,
     };
     if cx.late.keep(&late, received.at + KAFKA_BUDGET).await {
@@ -104,6 +112,16 @@ async fn answer(cx: &Cx, received: Received, interaction: &Interaction, body: By
     } else {
         (Outcome::TryAgain, answer::TRY_AGAIN)
     }
+}
+
+fn traceparent(headers: &HeaderMap) -> Option<TraceParent> {
+    TraceParent::parse(headers.get(trace::HEADER)?.to_str().ok()?)
+}
+
+/// Goes on with the trace of whoever handed us the request, a proxy for example; else the click's own begins.
+fn trace_of(interaction: &Interaction, sent: Option<TraceParent>) -> TraceParent {
+    let id = interaction.id.get();
+    sent.map_or_else(|| TraceParent::derived("interaction", id), |sent| sent.child(id))
 }
 
 /// A verification takes 30 µs and is not worth a change of threads, unless there is much to hash.

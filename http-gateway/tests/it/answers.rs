@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header::AUTHORIZATION};
-use model::routes;
+use model::{TraceParent, routes, trace};
 use serde_json::json;
 use time::OffsetDateTime;
 use twilight_model::id::Id;
@@ -39,6 +39,7 @@ async fn the_worker_gets_the_body_unchanged_and_its_answer_passes_through() {
     assert_eq!(body, click.to_string().as_bytes());
     assert_eq!(headers[routes::BOT_ID], BOT.to_string());
     assert_eq!(headers[AUTHORIZATION], format!("Bearer {KEY}"));
+    assert!(TraceParent::parse(headers[trace::HEADER].to_str().unwrap()).is_some());
     let received: i64 = headers[routes::RECEIVED_AT_MS].to_str().unwrap().parse().unwrap();
     assert!((0..5_000).contains(&(received - before.unix_timestamp() * 1_000)), "{received}");
     assert!(gateway.kept().await.is_empty());
@@ -66,6 +67,23 @@ async fn a_click_is_kept_and_deferred_when_the_worker_is_late() {
     assert_eq!(late.payload, click.to_string());
     assert_eq!((late.bot, late.interaction), (Id::new(BOT), Id::new(1_100_000_000_000_000_001)));
     assert_eq!(late.guild, Some(Id::new(1_000_000_000_000_000_002)));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_click_keeps_the_trace_that_it_came_with_or_begins_one() {
+    let gateway = Gateway::start(Manner::Away).await;
+    let sent = TraceParent::derived("a proxy", 1);
+    let click = interaction(COMMAND);
+    gateway.click_with(&click, &[(trace::HEADER, &sent.to_string())]).await;
+    gateway.click_with(&click, &[(trace::HEADER, "00-0-0-0")]).await;
+    gateway.click(&click).await;
+    let traces: Vec<_> = gateway.kept().await.into_iter().map(|late| late.trace.unwrap()).collect();
+    assert_eq!(traces[0].trace_id(), sent.trace_id());
+    assert_ne!(traces[0], sent, "it is a step of its own");
+    // The click's own, the same however often it comes.
+    assert_ne!(traces[1].trace_id(), sent.trace_id());
+    assert_eq!(traces[1], traces[2]);
     gateway.stop().await;
 }
 

@@ -88,9 +88,15 @@ impl Gateway {
 
     /// Sends an interaction as Discord does.
     pub(crate) async fn click(&self, interaction: &Value) -> Answer {
+        self.click_with(interaction, &[]).await
+    }
+
+    /// The same with further headers.
+    pub(crate) async fn click_with(&self, interaction: &Value, more: &[(&str, &str)]) -> Answer {
         let body = interaction.to_string();
         let (signature, timestamp) = sign(now(), body.as_bytes());
-        self.post(&signature, &timestamp, body).await
+        let signed = [("X-Signature-Ed25519", signature.as_str()), ("X-Signature-Timestamp", timestamp.as_str())];
+        self.request(&[&signed, more].concat(), body).await
     }
 
     /// Sends any request to `/interactions`.

@@ -6,13 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{config::Value, discord::DiscordConfig, redis::RedisConfig, service::Service};
+use common::{
+    config::Value,
+    discord::DiscordConfig,
+    redis::{RedisConfig, deadpool_redis::Pool},
+    service::Service,
+};
 use discord_sim::{Sim, seed::Seed};
 use event_stream::{GatewayEvents, KafkaConfig, testing};
 use model::topics::GatewayEvent;
 use sharder::{
     Config,
     config::ShardRange,
+    identify::Settings,
     sessions::{GatewaySession, Sessions},
     window::Position,
 };
@@ -50,8 +56,9 @@ impl House {
         Config {
             token: self.seed.token(&self.sim).into(),
             bot: Some(self.bot),
-            range: ShardRange::new(0, 1, 1).unwrap(),
+            shards: ShardRange::new(0, 1, 1).unwrap().into(),
             buckets: None,
+            identify: Settings { interval: Duration::ZERO, ..Settings::default() },
             message_content: true,
             redis: self.redis.clone(),
             kafka: self.kafka.clone(),
@@ -134,9 +141,13 @@ impl House {
         records.into_iter().map(|(event, _)| event).collect()
     }
 
+    pub(crate) fn pool(&self) -> Pool {
+        common::redis::connect(&self.redis)
+    }
+
     /// Where the next sharder would resume.
     pub(crate) async fn position(&self) -> Option<(String, u64)> {
-        let sessions = Sessions::new(common::redis::connect(&self.redis), self.bot, 1);
+        let sessions = Sessions::new(self.pool(), self.bot, 1);
         let Position { session, sequence } = sessions.load(0).await.unwrap()?;
         let GatewaySession { id, resume_url } = session.as_ref();
         assert_eq!(resume_url, &self.sim.gateway_url());
@@ -169,6 +180,10 @@ impl House {
 
     pub(crate) fn identifies(&self) -> usize {
         self.sim.read(|state| state.sessions.identifies.len())
+    }
+
+    pub(crate) async fn until_identified(&self, times: usize) {
+        self.sim.wait_for("an IDENTIFY", |state| (state.sessions.identifies.len() >= times).then_some(())).await;
     }
 
     pub(crate) async fn until_resumed(&self, times: u64) {

@@ -1,7 +1,9 @@
 //! What no retry can cure ends the sharder, with the cause and the remedy.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
-use sharder::Config;
+use sharder::{Config, identify::Settings};
 
 use crate::harness::{House, Sharder};
 
@@ -30,6 +32,21 @@ async fn a_token_that_is_reset_later_is_named() {
         state.sessions.disconnect_bots(None);
     });
     says(&sharder.ended().await.unwrap_err(), &["4004", "SHARDER_TOKEN", "developer portal"]);
+}
+
+#[tokio::test]
+async fn a_token_that_is_reset_while_a_shard_waits_to_identify_is_named() {
+    let house = House::build().await;
+    let identify = Settings { fresh: Duration::ZERO, ..house.config().identify };
+    let mut sharder = Sharder::start(Config { identify, ..house.config() }).await;
+    sharder.until("/readyz", "ready").await;
+    house.sim.write(|state| {
+        state.sessions.invalidate_bots(false);
+        let bot = state.users.get_mut(&house.seed.application.cast()).unwrap();
+        bot.token = "another".to_owned();
+    });
+    says(&sharder.ended().await.unwrap_err(), &["4004", "401", "SHARDER_TOKEN", "developer portal"]);
+    assert_eq!(house.identifies(), 1);
 }
 
 #[tokio::test]

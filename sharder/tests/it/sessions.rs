@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::House;
+use sharder::identify::{Asked, Settings, Slots};
+
+use crate::harness::{House, PATIENCE};
 
 #[tokio::test]
 async fn a_restart_resumes_without_identifying() {
@@ -23,6 +25,23 @@ async fn a_restart_resumes_without_identifying() {
     assert_eq!(events.len(), house.dispatched().len(), "nothing is repeated after a clean stop");
     assert_eq!(sharder.metric("gateway_resumes_total").await, 1);
     assert_eq!(sharder.metric("gateway_identifies_total").await, 0);
+    sharder.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_resume_needs_no_leave_to_identify() {
+    let house = House::build().await;
+    house.start().await.stop().await.unwrap();
+    // Neither Discord nor the others would let it identify.
+    house.sim.write(|state| state.applications.get_mut(&house.seed.application).unwrap().identifies_remaining = 0);
+    let slots =
+        Slots::new(house.pool(), house.bot, Settings { lease: Duration::from_secs(600), ..Settings::default() });
+    let asked = Asked { shard: 0, buckets: 1, spread: Duration::ZERO, untouched: true };
+    let slot = tokio::time::timeout(PATIENCE, async { while slots.ask(asked).await.unwrap().is_err() {} });
+    slot.await.unwrap();
+    let sharder = house.start().await;
+    house.until_resumed(1).await;
+    assert_eq!(sharder.metric("gateway_identify_low").await, 1);
     sharder.stop().await.unwrap();
 }
 

@@ -33,6 +33,7 @@ fn every_service_names_all_missing_variables_and_exits_64() {
     refuses(&["run"], &[], &["DISCORD_TOKEN", "DATABASE_URI", "KAFKA_BROKERS"]);
     refuses(&["service", "worker"], &[], &["DISCORD_TOKEN", "DATABASE_URI", "KAFKA_BROKERS"]);
     refuses(&["service", "sharder"], &[], &["SHARDER_TOKEN", "KAFKA_BROKERS"]);
+    refuses(&["service", "whitelabel-sharder"], &[], &["ENCRYPTION_KEYS", "DATABASE_URI", "KAFKA_BROKERS"]);
     refuses(
         &["service", "http-gateway"],
         &[],

@@ -123,6 +123,7 @@ async fn keep(cx: &Context, interaction: &Interaction, event: &GatewayEvent) {
         interaction: id,
         guild: interaction.guild_id,
         received_at: event.received_at,
+        trace: event.trace.map(|trace| trace.child(id.get())),
         payload,
     };
     while let Err(error) = cx.late_clicks.send::<LateInteractions>(&late).await {
@@ -173,8 +174,7 @@ async fn acknowledge(
             Err(error) => return Err(error),
         }
     }
-    let kind = interaction.kind().as_str();
-    cx.metrics.ack_ms.with_label_values(&[kind]).observe(age(cx, received_at).as_secs_f64() * 1_000.0);
+    cx.metrics.acknowledged(interaction.kind(), age(cx, received_at));
     Ok(())
 }
 

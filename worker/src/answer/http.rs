@@ -27,9 +27,7 @@ pub async fn answer(
     let before = (cx.clock.now() - received_at).max(time::Duration::ZERO);
     let interaction = Arc::new(interaction);
     let response = respond(cx, &interaction).await?;
-    let elapsed = before.as_seconds_f64() + began.elapsed().as_secs_f64();
-    let kind = interaction.kind().as_str();
-    cx.metrics.ack_ms.with_label_values(&[kind]).observe(elapsed * 1_000.0);
+    cx.metrics.acknowledged(interaction.kind(), before.unsigned_abs() + began.elapsed());
     Some(response)
 }
 

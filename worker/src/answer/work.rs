@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::{error, warn};
+use tracing::{Instrument, error, warn};
 
 use crate::{context::Context, dispatch::attempt, interaction::Interaction, reply::Reply, text::text};
 
@@ -13,7 +13,7 @@ pub(super) async fn work(cx: &Context, interaction: &Arc<Interaction>, way: &'st
     let id = interaction.id;
     let task = {
         let (cx, interaction) = (cx.clone(), Arc::clone(interaction));
-        cx.tasks.clone().spawn(async move { attempt(&cx, &interaction, way).await })
+        cx.tasks.clone().spawn(async move { attempt(&cx, &interaction, way).await }.in_current_span())
     };
     match task.await {
         Ok(Ok(reply)) => Some(reply),

@@ -23,6 +23,6 @@ pub static CLAIM: Action = Action {
 
 async fn run(cx: &Context, invocation: &Invocation<'_>) -> Result<Reply, CommandError> {
     let ticket = find::of_button(cx, invocation).await?;
-    claim::claim(cx, &ticket, invocation.actor.user).await?;
+    claim::claim(cx, &ticket, invocation.actor.user, &invocation.cause(cx)).await?;
     Ok(Reply::text(&text("claim-done")))
 }

@@ -59,7 +59,7 @@ async fn ask(cx: &Context, invocation: &Invocation<'_>) -> Result<Reply, Command
 
 async fn yes(cx: &Context, invocation: &Invocation<'_>) -> Result<Reply, CommandError> {
     let ticket = find::of_button(cx, invocation).await?;
-    close::close(cx, invocation.actor, &ticket, None).await?;
+    close::close(cx, invocation.actor, &ticket, None, &invocation.cause(cx)).await?;
     Ok(Reply::update(&text("close-begun")))
 }
 

@@ -16,18 +16,18 @@ const OURS: Duration = Duration::minutes(10);
 /// Idempotent: the first channel that is noted stays, whether by this event or by whoever made it.
 ///
 /// This is how a channel is found that Discord made after an unclear answer, and after the reconciler had looked.
-pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<bool, Failure> {
+pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<(), Failure> {
     let created: Listed = decode(event)?;
     let (Some(guild), Some(mark)) = (created.guild_id, created.mark()) else {
-        return Ok(false);
+        return Ok(());
     };
     let ticket = cx.db.tickets().by_nonce(guild, mark).await.map_err(failed)?;
     let Some(ticket) = ticket.filter(|ticket| ticket.bot == cx.bot) else {
-        return Ok(false);
+        return Ok(());
     };
     if created.id > snowflake::first_id(ticket.opened_at + OURS) {
-        return Ok(false);
+        return Ok(());
     }
     open::note_channel(cx, &ticket, created.id).await.map_err(failed)?;
-    Ok(true)
+    Ok(())
 }

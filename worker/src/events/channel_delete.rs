@@ -8,7 +8,7 @@ use twilight_model::id::{
     marker::{ChannelMarker, GuildMarker},
 };
 
-use super::{decode, failed};
+use super::{cause, decode, failed};
 use crate::{
     context::Context,
     tickets::{
@@ -24,22 +24,22 @@ struct Deleted {
 }
 
 /// Idempotent: a closing begins once, also where we deleted the channel ourselves.
-pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<bool, Failure> {
+pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<(), Failure> {
     let deleted: Deleted = decode(event)?;
     let Some(guild) = deleted.guild_id else {
-        return Ok(false);
+        return Ok(());
     };
     let ticket = cx.db.tickets().by_channel(guild, deleted.id).await.map_err(failed)?;
     let Some(ticket) = ticket.filter(|ticket| ticket.bot == cx.bot) else {
-        return Ok(false);
+        return Ok(());
     };
     if ticket.state != TicketState::Opening {
-        return close::close_deleted(cx, &ticket).await.map_err(failed);
+        return close::close_deleted(cx, &ticket, Some(&cause(event))).await.map(drop).map_err(failed);
     }
     match open::abandon(cx, &ticket, Cause::ChannelDeleted).await {
         // The welcome was faster: it is an open ticket now.
-        Ok(ticket) => close::close_deleted(cx, &ticket).await.map_err(failed),
+        Ok(ticket) => close::close_deleted(cx, &ticket, Some(&cause(event))).await.map(drop).map_err(failed),
         Err(Unfinished::Database(error)) => Err(failed(error)),
-        Err(_) => Ok(true),
+        Err(_) => Ok(()),
     }
 }

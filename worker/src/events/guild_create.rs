@@ -29,12 +29,12 @@ struct Named {
 }
 
 /// Idempotent: a closing begins once.
-pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<bool, Failure> {
+pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<(), Failure> {
     let created: Created = decode(event)?;
     if created.unavailable {
-        return Ok(false);
+        return Ok(());
     }
     let live = cx.db.tickets().list_live(created.id).await.map_err(failed)?;
     let listed: HashSet<_> = created.channels.into_iter().map(|channel| channel.id).collect();
-    vanished::close_all(cx, &live, &listed).await.map(|closed| closed > 0).map_err(failed)
+    vanished::close_all(cx, &live, &listed).await.map(drop).map_err(failed)
 }

@@ -7,8 +7,8 @@ use super::decode;
 use crate::{answer, context::Context, interaction::Interaction};
 
 /// Idempotent: see [`answer::gateway::answer`].
-pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<bool, Failure> {
+pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<(), Failure> {
     let interaction: Interaction = decode(event)?;
     answer::gateway::answer(cx, interaction, event).await;
-    Ok(true)
+    Ok(())
 }

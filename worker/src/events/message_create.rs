@@ -7,11 +7,11 @@ use super::{decode, failed};
 use crate::{context::Context, tickets::capture::Incoming};
 
 /// Idempotent: a message is stored once, and an older one does not replace a newer.
-pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<bool, Failure> {
+pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<(), Failure> {
     let message: Incoming = decode(event)?;
     let Some(guild) = message.guild_id else {
-        return Ok(false);
+        return Ok(());
     };
     let message = message.captured(guild);
-    cx.db.messages().upsert(cx.bot, &message).await.map_err(failed)
+    cx.db.messages().upsert(cx.bot, &message).await.map(drop).map_err(failed)
 }

@@ -19,12 +19,12 @@ struct Deleted {
 }
 
 /// Idempotent: the first marks stay.
-pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<bool, Failure> {
+pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<(), Failure> {
     let deleted: Deleted = decode(event)?;
     let Some(guild) = deleted.guild_id else {
-        return Ok(false);
+        return Ok(());
     };
     let marked =
         cx.db.messages().mark_deleted(cx.bot, guild, deleted.channel_id, &deleted.ids, event.received_at).await;
-    marked.map(|marked| marked > 0).map_err(failed)
+    marked.map(drop).map_err(failed)
 }

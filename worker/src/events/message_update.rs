@@ -7,11 +7,11 @@ use super::{decode, failed};
 use crate::{context::Context, tickets::capture::Edit};
 
 /// Idempotent: the edit carries the whole new text, and an older one changes nothing.
-pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<bool, Failure> {
+pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<(), Failure> {
     let edit: Edit = decode(event)?;
     let Some(guild) = edit.guild_id else {
-        return Ok(false);
+        return Ok(());
     };
     let edit = edit.kept(guild);
-    cx.db.messages().mark_edited(cx.bot, &edit).await.map_err(failed)
+    cx.db.messages().mark_edited(cx.bot, &edit).await.map(drop).map_err(failed)
 }

@@ -1,6 +1,8 @@
 //! Gateway events: which are handled, and how each is read.
 //!
-//! Every handler is idempotent: an event that comes again leaves what it left the first time.
+//! Every handler is idempotent: an event that comes again leaves what it left the first time. Messages are kept by their
+//! ids, marks and channels where there are none yet, and a channel's deletion closes its ticket once, by its row in the
+//! inbox; a click is one click by whichever way it comes. `GUILD_CREATE` may close many tickets, each once.
 
 mod channel_create;
 mod channel_delete;
@@ -34,8 +36,8 @@ pub static ALL: &[Handler] = &[
 pub struct Handler {
     /// Its type.
     pub kind: &'static str,
-    /// What is done. `false` when it is none of ours.
-    run: for<'a> fn(&'a Context, &'a GatewayEvent) -> BoxFuture<'a, Result<bool, Failure>>,
+    /// What is done.
+    run: for<'a> fn(&'a Context, &'a GatewayEvent) -> BoxFuture<'a, Result<(), Failure>>,
 }
 
 /// Handles an event.
@@ -45,17 +47,9 @@ pub struct Handler {
 /// As its handler says: to be tried again, or a dead letter.
 pub async fn handle(cx: &Context, event: &GatewayEvent) -> Result<(), Failure> {
     let Some(handler) = ALL.iter().find(|handler| handler.kind == event.kind) else {
-        cx.metrics.events.with_label_values(&["other", "passed over"]).inc();
         return Ok(());
     };
-    let result = if event.bot == cx.bot { (handler.run)(cx, event).await } else { Ok(false) };
-    let label = match &result {
-        Ok(true) => "handled",
-        Ok(false) => "not ours",
-        Err(_) => "failed",
-    };
-    cx.metrics.events.with_label_values(&[handler.kind, label]).inc();
-    result.map(drop)
+    if event.bot == cx.bot { (handler.run)(cx, event).await } else { Ok(()) }
 }
 
 /// Reads what the frame `{"op","s","t","d"}` carries.
@@ -69,7 +63,29 @@ fn decode<'a, T: Deserialize<'a>>(event: &'a GatewayEvent) -> Result<T, Failure>
         .map_err(|error| Failure::discard(Unreadable::new(&error)))
 }
 
+/// What an effect of the event is for: it comes again after a crash, or replayed from the dead letters.
+fn cause(event: &GatewayEvent) -> database::Cause {
+    database::Cause::event(event.bot, &event.session, event.sequence)
+}
+
 /// The database may be back soon; what it refuses for good is a dead letter.
 fn failed(error: database::Error) -> Failure {
     if error.is_transient() { Failure::wait(error) } else { Failure::discard(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_stream::{Kind, Priority};
+
+    use super::*;
+
+    #[test]
+    fn what_is_handled_comes_before_what_nobody_handles() {
+        for handler in ALL {
+            let kind = Kind::of_event(handler.kind);
+            assert_eq!(kind.name, handler.kind);
+            // Thousands of these come at once.
+            assert!(kind.priority > Priority::Bulk || handler.kind == "GUILD_CREATE", "{}", handler.kind);
+        }
+    }
 }

@@ -46,7 +46,7 @@ pub fn form(number: TicketNumber) -> Modal {
 async fn run(cx: &Context, invocation: &Invocation<'_>) -> Result<Reply, CommandError> {
     let ticket = find::of_button(cx, invocation).await?;
     let reason = invocation.interaction.field(REASON_FIELD);
-    close::close(cx, invocation.actor, &ticket, reason).await?;
+    close::close(cx, invocation.actor, &ticket, reason, &invocation.cause(cx)).await?;
     // The form was opened from the private question, which this replaces.
     Ok(Reply::update(&text("close-begun")))
 }

@@ -7,9 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use model::routes;
+use model::{TraceParent, routes, trace};
 use time::OffsetDateTime;
-use tracing::warn;
+use tracing::{Instrument, Span, error_span, warn};
 
 use crate::{answer, context::Context, interaction::Interaction};
 
@@ -31,10 +31,17 @@ pub(super) async fn post(State(cx): State<Context>, headers: HeaderMap, body: By
         .and_then(|ms| ms.parse::<i128>().ok())
         .and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(ms.checked_mul(1_000_000)?).ok())
         .unwrap_or_else(|| cx.clock.now());
-    match answer::http::answer(&cx, interaction, received_at).await {
+    let trace = header(&headers, trace::HEADER).and_then(TraceParent::parse);
+    let answer = answer::http::answer(&cx, interaction, received_at).instrument(span(trace));
+    match answer.await {
         Some(response) => Json(response).into_response(),
         None => StatusCode::ACCEPTED.into_response(),
     }
+}
+
+/// Every line of the log about this click carries its trace; an error's span, so that no filter of levels takes it away.
+fn span(trace: Option<TraceParent>) -> Span {
+    trace.map_or_else(Span::none, |trace| error_span!("click", trace_id = %trace.trace_id()))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -18,6 +18,7 @@ pub use self::{
 use std::time::Duration;
 
 use common::discord;
+use database::SetupTurn;
 use tokio::time::timeout;
 use twilight_model::{
     guild::Permissions,
@@ -27,6 +28,7 @@ use twilight_model::{
     },
 };
 
+use self::made::Thing;
 use crate::{
     context::Context,
     error::{CommandError, missing_permissions},
@@ -64,7 +66,7 @@ enum Broken {
     Database(#[from] database::Error),
 }
 
-/// Makes or reuses everything.
+/// Makes or reuses everything. A click that did so and comes again makes nothing, whatever was deleted since.
 ///
 /// # Errors
 ///
@@ -72,11 +74,14 @@ enum Broken {
 pub async fn set_up(cx: &Context, setup: &Setup) -> Result<Done, CommandError> {
     let Setup { guild, interaction, .. } = *setup;
     // Two runs in one guild would both make what both miss.
-    let turn = cx.db.settings().begin_setup(guild, interaction, LEASE).await?;
-    let since = turn.ok_or_else(|| text("setup-running"))?;
+    let since = match cx.db.settings().begin_setup(guild, cx.bot, interaction, LEASE).await? {
+        SetupTurn::Begun { since } => since,
+        SetupTurn::Repeated => return remembered(cx, setup).await,
+        SetupTurn::Taken => return Err(text("setup-running").into()),
+    };
     let overdue = discord::Error::Deadline { route: "the setup of a guild".to_owned(), sent: true };
     let outcome = timeout(MAKING, steps(cx, setup, since)).await.unwrap_or(Err(overdue.into()));
-    if let Err(error) = cx.db.settings().end_setup(guild, interaction, outcome.is_ok()).await {
+    if let Err(error) = cx.db.settings().end_setup(guild, cx.bot, interaction, outcome.is_ok()).await {
         tracing::warn!(
             "the setup of guild {guild} keeps its turn until its lease ends: {:#}",
             anyhow::Error::from(error)
@@ -95,6 +100,27 @@ pub async fn set_up(cx: &Context, setup: &Setup) -> Result<Done, CommandError> {
             _ => Err(CommandError::Internal(error.into())),
         },
     }
+}
+
+/// What the same click made or found before, as far as it is still known.
+async fn remembered(cx: &Context, setup: &Setup) -> Result<Done, CommandError> {
+    let Setup { guild, channel, preset, .. } = *setup;
+    let settings = cx.db.settings().by_guild(guild).await?;
+    let panels = cx.db.panels().list(guild).await?;
+    let title = preset.title().to_string();
+    let panel = panels.into_iter().find(|panel| panel.channel == channel && panel.title == title);
+    let known =
+        (settings.staff_role, settings.category, settings.transcript_channel, panel.and_then(|found| found.message));
+    let (Some(role), Some(category), Some(transcripts), Some(panel)) = known else {
+        return Err(text("setup-changed-since").into());
+    };
+    Ok(Done {
+        role: Thing::reused(role),
+        category: Thing::reused(category),
+        transcripts: Thing::reused(transcripts),
+        panel: Thing::reused(panel),
+        channel,
+    })
 }
 
 async fn steps(cx: &Context, setup: &Setup, since: Id<InteractionMarker>) -> Result<Done, Broken> {

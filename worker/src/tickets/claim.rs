@@ -1,7 +1,7 @@
 //! Claiming a ticket: one member of staff takes care of it.
 
 use common::discord;
-use database::ClaimOutcome;
+use database::{Cause, ClaimOutcome};
 use model::Ticket;
 use tracing::{info, warn};
 use twilight_model::{
@@ -16,13 +16,13 @@ use crate::{
     tickets::open::controls,
 };
 
-/// Gives the ticket to `user`. Of two who race one gets it; who has it already keeps it.
+/// Gives the ticket to `user`, who asks for it by `cause`. Of two who race one gets it; who has it already keeps it.
 ///
 /// # Errors
 ///
 /// Refused when somebody else has it, or it is not open.
-pub async fn claim(cx: &Context, ticket: &Ticket, user: Id<UserMarker>) -> Result<(), CommandError> {
-    match cx.db.tickets().claim(ticket.key, user).await? {
+pub async fn claim(cx: &Context, ticket: &Ticket, user: Id<UserMarker>, cause: &Cause) -> Result<(), CommandError> {
+    match cx.db.tickets().claim(ticket.key, user, cause).await? {
         ClaimOutcome::Claimed(ticket) => {
             info!(ticket.id = %ticket.key, "claimed ticket {}", ticket.key);
             let (told, shown) = tokio::join!(tell(cx, &ticket, user), show(cx, &ticket));
@@ -30,14 +30,17 @@ pub async fn claim(cx: &Context, ticket: &Ticket, user: Id<UserMarker>) -> Resul
             log(&ticket, shown);
             Ok(())
         }
-        // The same click again, perhaps after a crash: the button may still look unclaimed.
-        ClaimOutcome::Taken(ticket) if ticket.claimed_by == Some(user) => {
-            log(&ticket, show(cx, &ticket).await);
-            Ok(())
-        }
+        // The same click again, or another of theirs, perhaps after a crash: the button may still look unclaimed.
+        ClaimOutcome::Repeated(ticket) => shown_again(cx, &ticket).await,
+        ClaimOutcome::Taken(ticket) if ticket.claimed_by == Some(user) => shown_again(cx, &ticket).await,
         ClaimOutcome::Taken(ticket) => Err(taken(&ticket).into()),
         ClaimOutcome::NotOpen(_) => Err(text("refused-ticket-not-open").into()),
     }
+}
+
+async fn shown_again(cx: &Context, ticket: &Ticket) -> Result<(), CommandError> {
+    log(ticket, show(cx, ticket).await);
+    Ok(())
 }
 
 fn taken(ticket: &Ticket) -> Text {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use common::discord;
-use database::CloseOutcome;
+use database::{Cause, CloseOutcome};
 use model::{CloseStep, Level, Ticket, TicketEvent, TicketState};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
@@ -71,37 +71,45 @@ pub fn must_be_open(ticket: &Ticket) -> Result<(), CommandError> {
     }
 }
 
-/// Begins to close a ticket; the steps are done in the background.
+/// Begins to close a ticket, as `cause` asks for; the steps are done in the background.
 ///
 /// # Errors
 ///
 /// Refused for those who may not, and when somebody else closes it already.
-pub async fn close(cx: &Context, actor: Actor, ticket: &Ticket, reason: Option<&str>) -> Result<(), CommandError> {
+pub async fn close(
+    cx: &Context,
+    actor: Actor,
+    ticket: &Ticket,
+    reason: Option<&str>,
+    cause: &Cause,
+) -> Result<(), CommandError> {
     may_close(actor, ticket)?;
     let reason = reason.map(|reason| cut(reason.trim(), REASON)).filter(|reason| !reason.is_empty());
     let by = Some(actor.user);
-    match cx.db.tickets().begin_closing(ticket.key, by, reason, LEASE).await? {
+    match cx.db.tickets().begin_closing(ticket.key, by, reason, LEASE, Some(cause)).await? {
         CloseOutcome::Begun(ticket) => {
             info!(ticket.id = %ticket.key, "closing ticket {}", ticket.key);
             in_background(cx, Closing::begun(ticket));
             Ok(())
         }
-        // The same click again.
-        CloseOutcome::Already(ticket) if ticket.closed_by == by => Ok(()),
+        CloseOutcome::Repeated(_) => Ok(()),
         CloseOutcome::Already(_) => Err(text("close-already").into()),
         CloseOutcome::StillOpening(_) => Err(text("close-still-opening").into()),
     }
 }
 
-/// Closes a ticket whose channel somebody deleted. `false` when it is no open ticket's: also when we deleted it.
+/// Closes a ticket whose channel somebody deleted, as the event `cause` tells where one does. `false` when it is no open
+/// ticket's: also when we deleted it.
+///
+/// An event that comes again goes on where the first coming broke off.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn close_deleted(cx: &Context, ticket: &Ticket) -> Result<bool, database::Error> {
+pub async fn close_deleted(cx: &Context, ticket: &Ticket, cause: Option<&Cause>) -> Result<bool, database::Error> {
     let reason = text("close-channel-deleted").to_string();
-    let outcome = cx.db.tickets().begin_closing(ticket.key, None, Some(&reason), LEASE).await?;
-    let CloseOutcome::Begun(ticket) = outcome else {
+    let outcome = cx.db.tickets().begin_closing(ticket.key, None, Some(&reason), LEASE, cause).await?;
+    let (CloseOutcome::Begun(ticket) | CloseOutcome::Repeated(ticket)) = outcome else {
         return Ok(false);
     };
     info!(ticket.id = %ticket.key, "the channel of ticket {} was deleted", ticket.key);

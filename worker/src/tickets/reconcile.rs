@@ -2,7 +2,7 @@
 //!
 //! Every opening and closing has a lease. Whose lease ended is nobody's work any more: the reconciler takes a new one and
 //! goes on. Rows without a channel get one or are given up; channels whose row did not learn of them are found by the
-//! mark in their topic.
+//! mark in their topic. It also forgets clicks and events that are too old to come again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,6 +35,17 @@ const LEASE: Duration = Duration::from_secs(60);
 /// How many it works on at once. One that is slow holds up its own place and nobody else's.
 const AT_ONCE: usize = 8;
 
+/// How often old rows of the inbox are looked for.
+const PURGE_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// For how long the inbox knows a click or an event. By default Kafka keeps a record for 7 days once its segment is
+/// closed, which may take 7 days more, and a group that is made anew reads from the oldest; nobody works on a click that
+/// is older than 15 minutes.
+pub const INBOX_KEPT: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+
+/// Rows deleted by one statement: it holds nobody up.
+const PURGE_BATCH: u32 = 500;
+
 /// Looks at once, then again and again until the stop.
 ///
 /// # Errors
@@ -47,9 +58,17 @@ pub async fn run(cx: Context, service: Service) -> anyhow::Result<()> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut purges = interval(PURGE_EVERY);
+    purges.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
+            _ = purges.tick() => {
+                if let Some(Err(error)) = shutdown.run_until_cancelled(purge(&cx, INBOX_KEPT)).await {
+                    warn!("old clicks stay in the inbox for now: {:#}", anyhow::Error::from(error));
+                }
+                continue;
+            }
             _ = ticks.tick() => {}
             () = cx.wake.notified() => {}
         }
@@ -69,6 +88,22 @@ pub async fn run(cx: Context, service: Service) -> anyhow::Result<()> {
                     break;
                 }
             }
+        }
+    }
+}
+
+/// Forgets the clicks and events that had their effect longer ago than `kept`, batch by batch, and says how many.
+///
+/// # Errors
+///
+/// When they cannot be deleted; what was deleted before is.
+pub async fn purge(cx: &Context, kept: Duration) -> Result<u64, database::Error> {
+    let mut purged = 0;
+    loop {
+        let batch = cx.db.inbox().purge(cx.bot, kept, PURGE_BATCH).await?;
+        purged += batch;
+        if batch < u64::from(PURGE_BATCH) {
+            return Ok(purged);
         }
     }
 }

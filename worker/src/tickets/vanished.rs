@@ -28,7 +28,7 @@ pub async fn close_all(
         let Some(channel) = ticket.channel.filter(|channel| !listed.contains(channel)) else {
             continue;
         };
-        if channel::is_gone(cx, channel).await && close::close_deleted(cx, ticket).await? {
+        if channel::is_gone(cx, channel).await && close::close_deleted(cx, ticket, None).await? {
             closed += 1;
         }
     }

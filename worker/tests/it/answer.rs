@@ -1,8 +1,13 @@
 use std::time::Duration;
 
+use common::telemetry::testing::capture;
 use database::{Database, DatabaseConfig};
 use discord_sim::{RestFault, state::Interaction as Made};
-use model::topics::{GatewayEvent, LateInteraction};
+use model::{
+    TraceParent,
+    topics::{GatewayEvent, LateInteraction},
+    trace,
+};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -82,6 +87,7 @@ async fn what_takes_longer_than_two_seconds_is_deferred_and_finished_from_kafka(
     let late = kept(&house, &made).await;
     assert_eq!(serde_json::from_slice::<Value>(&late.payload).unwrap(), made.payload);
     assert_eq!((late.guild, late.received_at), (event.guild, event.received_at));
+    assert_eq!(late.trace.unwrap().trace_id(), event.trace.unwrap().trace_id());
     late::answer(&house.cx, &late).await.unwrap();
     let answer = house.sim.response(made.id).await;
     assert!(answer.content.starts_with("Ticket opened"), "{}", answer.content);
@@ -255,5 +261,23 @@ async fn the_route_refuses_what_is_no_interaction_of_our_bot() {
     foreign["application_id"] = json!("99");
     assert_eq!(status(&url, None, foreign.to_string()).await, 421);
     assert_eq!(status(&url, None, ping(&house)).await, 200);
+    house.leave().await;
+}
+
+// On one thread: only there the lines are captured.
+#[tokio::test]
+async fn every_line_about_a_click_carries_the_trace_that_http_gateway_sent() {
+    let house = House::furnished().await;
+    let (made, _, _) = pressed(&house).await;
+    let url = serve(&house.cx, None).await;
+    let (lines, _captured) = capture("worker");
+    let trace = TraceParent::derived("interaction", made.id.get());
+    let request = common::http::client("test").unwrap().post(&url).body(made.payload.to_string());
+    let response = request.header(trace::HEADER, trace.to_string()).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let said = lines.with("trace_id", &trace.trace_id().to_string());
+    // The work is done in a task of its own.
+    assert!(said.iter().any(|line| line == "button:open by http: ok"), "{said:?}");
+    house.sim.write(|state| state.interactions.get_mut(&made.id).unwrap().failed = true);
     house.leave().await;
 }

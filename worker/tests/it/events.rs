@@ -1,21 +1,26 @@
-use model::{TicketState, topics::GatewayEvent};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::{TicketState, TraceParent, topics::GatewayEvent};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use twilight_model::id::marker::ChannelMarker;
 
 use crate::{house::House, reconcile::left_opening};
 
-/// What the sharder would write for this dispatch.
+/// What the sharder would write for this dispatch, the next one of its session.
 pub(crate) fn event(house: &House, kind: &str, data: &Value) -> GatewayEvent {
+    static SEQUENCE: AtomicU64 = AtomicU64::new(1);
+    let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed);
     GatewayEvent {
         bot: house.seed.application,
         shard: 0,
         session: "session".to_owned(),
-        sequence: 1,
+        sequence,
         kind: kind.to_owned(),
         guild: Some(house.seed.guild),
         received_at: OffsetDateTime::now_utc(),
-        payload: json!({"op": 0, "s": 1, "t": kind, "d": data}).to_string().into(),
+        trace: Some(TraceParent::derived("session", sequence)),
+        payload: json!({"op": 0, "s": sequence, "t": kind, "d": data}).to_string().into(),
     }
 }
 

@@ -269,7 +269,7 @@ async fn as_http_gateway(State(cx): State<Context>, request: Request, next: Next
     }
     let read = worker::interaction::Interaction::parse(&payload).unwrap();
     let (bot, received_at) = (cx.bot, cx.clock.now());
-    let late = LateInteraction { bot, interaction: read.id, guild: read.guild_id, received_at, payload };
+    let late = LateInteraction { bot, interaction: read.id, guild: read.guild_id, received_at, trace: None, payload };
     cx.tasks.clone().spawn(async move {
         for _ in 0..10 {
             if answer::late::answer(&cx, &late).await.is_ok() {

@@ -122,7 +122,7 @@ async fn a_closing_goes_on_behind_its_last_step() {
         let key = house.opened().await.key;
         let db = &house.cx.db;
         let (by, lease) = (Some(house.seed.staff), Duration::ZERO);
-        db.tickets().begin_closing(key, by, Some("crashed"), lease).await.unwrap();
+        db.tickets().begin_closing(key, by, Some("crashed"), lease, None).await.unwrap();
         if last != CloseStep::Begun {
             db.tickets().set_close_step(key, CloseStep::Begun, last, lease).await.unwrap().unwrap();
         }

@@ -131,6 +131,7 @@ async fn a_late_click_is_finished_in_the_place_of_its_deferral() {
         interaction: id,
         guild: Some(seed.guild),
         received_at: OffsetDateTime::now_utc(),
+        trace: None,
         payload: running.payload(id).to_string().into(),
     };
     for _ in 0..2 {
@@ -190,4 +191,42 @@ async fn a_token_that_dies_ends_the_worker_and_names_its_variable() {
     let ended = tokio::time::timeout(PATIENCE, running.worker).await.expect("the worker ends").unwrap();
     let error = format!("{:#}", ended.unwrap_err());
     assert!(error.contains("DISCORD_TOKEN") && error.contains("developer portal"), "{error}");
+}
+
+#[tokio::test]
+async fn first_answers_are_measured_by_kind_whichever_way_the_click_came() {
+    let running = Running::start().await;
+    let (house, seed) = (&running.house, running.house.seed);
+    house.set_endpoint(None);
+    running.by_gateway(|| house.click(seed.member, seed.support, "t1:open:1")).await;
+    // It was answered by the callback, and http-gateway would pass on what the worker says.
+    let click = house.click(seed.member, seed.support, "t1:open:1");
+    let http = common::http::client("test").unwrap();
+    let ping = json!({"id": "1", "application_id": seed.application, "type": 1, "token": "t"});
+    for body in [running.payload(click), ping] {
+        let response = http.post(format!("http://{}/interactions", running.addr)).body(body.to_string()).send().await;
+        assert_eq!(response.unwrap().status(), 200);
+    }
+
+    let counted = async || {
+        let text = http.get(format!("http://{}/metrics", running.addr)).send().await.unwrap().text().await.unwrap();
+        let answers = text.contains(r#"bot_interaction_ack_ms_count{kind="component",service="worker"} 2"#);
+        let kind = r#"event_type="INTERACTION_CREATE",priority="interactive",result="handled""#;
+        (answers && text.contains(&format!("bot_events_total{{{kind}"))).then_some(text)
+    };
+    let text = tokio::time::timeout(PATIENCE, async {
+        loop {
+            if let Some(text) = counted().await {
+                break text;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let text = text.await.expect("both are counted");
+    assert!(!text.contains(r#"kind="ping""#), "{text}");
+    // Both consumers of the process count in one place.
+    assert!(text.contains(r#"consumer_partitions{topic="interactions",service="worker"}"#), "{text}");
+    // Nobody at Discord waits for that answer.
+    house.sim.write(|state| state.interactions.get_mut(&click).unwrap().failed = true);
+    running.stop().await;
 }

@@ -134,12 +134,12 @@ async fn while_a_setup_runs_another_is_told_to_wait() {
     let house = House::new().await;
     let seed = house.seed;
     let mut settings = house.cx.db.settings();
-    settings.begin_setup(seed.guild, Id::new(1), Duration::from_secs(60)).await.unwrap().unwrap();
+    settings.begin_setup(seed.guild, house.cx.bot, Id::new(1), Duration::from_secs(60)).await.unwrap();
     let answer = house.command(seed.admin, seed.support, "setup", json!([])).await;
     assert!(answer.content.starts_with("Another /setup is at work"), "{}", answer.content);
     assert_eq!(house.count("POST", CREATE_ROLE), 0);
     // The one that runs dies, and its lease ends.
-    settings.begin_setup(seed.guild, Id::new(1), Duration::ZERO).await.unwrap().unwrap();
+    settings.begin_setup(seed.guild, house.cx.bot, Id::new(1), Duration::ZERO).await.unwrap();
     let answer = house.command(seed.admin, seed.support, "setup", json!([])).await;
     assert_eq!(answer.content.matches("made: ").count(), 4, "{}", answer.content);
     house.leave().await;

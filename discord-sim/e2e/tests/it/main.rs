@@ -1,6 +1,8 @@
 //! Several services together.
 #![expect(clippy::expect_used, reason = "what is missing fails the test")]
 
+mod checker;
+mod faults;
 mod foreign_guild;
 mod forged_signature;
 mod late_click;

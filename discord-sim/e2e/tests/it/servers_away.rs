@@ -1,6 +1,6 @@
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
-use e2e::{Interactions, World};
+use e2e::{Interactions, World, wait::until};
 
 /// Postgres, Redis and Kafka are away when the services start, and come one after the other; later each goes away again for a while.
 #[tokio::test(flavor = "multi_thread")]
@@ -42,17 +42,12 @@ async fn services_wait_for_their_servers_and_recover() {
 async fn wait(ops: SocketAddr, status: u16, words: &[&str]) {
     let client = reqwest::Client::new();
     let mut last = String::new();
-    let waiting = async {
-        loop {
-            let answer = client.get(format!("http://{ops}/readyz")).send().await.expect("an answer");
-            let answered = answer.status().as_u16();
-            last = answer.text().await.expect("a text");
-            if answered == status && words.iter().all(|word| last.contains(word)) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let waited = tokio::time::timeout(discord_sim::sim::PATIENCE * 2, waiting).await;
+    let waited = until("it", discord_sim::sim::PATIENCE * 2, async || {
+        let answer = client.get(format!("http://{ops}/readyz")).send().await.expect("an answer");
+        let answered = answer.status().as_u16();
+        last = answer.text().await.expect("a text");
+        (answered == status && words.iter().all(|word| last.contains(word))).then_some(())
+    })
+    .await;
     assert!(waited.is_ok(), "waited in vain for {status} with {words:?}; the last answer was {last}");
 }

@@ -39,6 +39,6 @@ fn spec() -> Spec {
 
 async fn run(cx: &Context, invocation: &Invocation<'_>) -> Result<Reply, CommandError> {
     let ticket = find::in_channel(cx, invocation).await?;
-    claim::claim(cx, &ticket, invocation.actor.user).await?;
+    claim::claim(cx, &ticket, invocation.actor.user, &invocation.cause(cx)).await?;
     Ok(Reply::text(&text("claim-done")))
 }

@@ -48,7 +48,7 @@ fn spec() -> Spec {
 async fn run(cx: &Context, invocation: &Invocation<'_>) -> Result<Reply, CommandError> {
     let ticket = find::in_channel(cx, invocation).await?;
     let reason = invocation.interaction.option(REASON_OPTION);
-    close::close(cx, invocation.actor, &ticket, reason).await?;
+    close::close(cx, invocation.actor, &ticket, reason, &invocation.cause(cx)).await?;
     Ok(Reply::text(&text("close-begun")))
 }
 

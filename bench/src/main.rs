@@ -1,0 +1,89 @@
+#![doc = include_str!("../README.md")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are what the program is started for")]
+
+mod events;
+mod kafka;
+mod load;
+mod memory;
+mod program;
+mod redis;
+mod reference;
+mod report;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{program::Programs, report::Report};
+
+/// Measures the sharder beside a bare forwarder.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Forwards without tracking, as the reference; configured by the sharder's variables.
+    Reference,
+}
+
+#[derive(clap::Args)]
+struct Options {
+    /// Fewer rounds and events: to see that it runs.
+    #[arg(long)]
+    quick: bool,
+    /// One figure alone.
+    #[arg(long)]
+    only: Option<Figure>,
+    /// Rounds of each row, whose median is taken.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Where the result goes as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
+enum Figure {
+    B1,
+    B2,
+}
+
+fn main() -> ExitCode {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("a TLS provider is installed already");
+    }
+    let arguments = Arguments::parse();
+    let done = match arguments.action {
+        Some(Action::Reference) => reference::run(),
+        None => measure(&arguments.options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options) -> anyhow::Result<()> {
+    let programs = Programs::beside_us()?;
+    let mut report = Report::begin();
+    if options.only != Some(Figure::B2) {
+        events::measure(&programs, options, &mut report).context("measure B1")?;
+    }
+    if options.only != Some(Figure::B1) {
+        memory::measure(&programs, options, &mut report).context("measure B2")?;
+    }
+    println!("{report}");
+    if let Some(path) = &options.json {
+        report.write(path).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}

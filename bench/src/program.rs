@@ -1,0 +1,132 @@
+//! The processes that are measured: started, looked at from outside, ended.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use serde::Serialize;
+
+/// How long anything may take before the run counts as failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+/// Between two looks at another process.
+const LOOK: Duration = Duration::from_millis(20);
+/// What `/proc/PID/stat` counts in, on every Linux that Rust runs on (proc(5)).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Where the built programs and the servers are.
+pub(crate) struct Programs {
+    directory: PathBuf,
+    pub(crate) kafka: String,
+    pub(crate) redis: String,
+}
+
+impl Programs {
+    /// Those of the same build as this one, and the servers that `KAFKA_BROKERS` and `REDIS_ADDR` name.
+    pub(crate) fn beside_us() -> anyhow::Result<Self> {
+        let directory = std::env::current_exe()?.parent().context("this program is in no directory")?.to_owned();
+        for name in ["public", "discord-sim"] {
+            ensure!(directory.join(name).is_file(), "{name} is not built: run scripts/bench");
+        }
+        let server = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set: run scripts/bench"));
+        Ok(Self { directory, kafka: server("KAFKA_BROKERS")?, redis: server("REDIS_ADDR")? })
+    }
+
+    /// A program, with nothing on its standard output and its words on our standard error.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(self.directory.join(name));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).env("RUST_LOG", "warn");
+        command
+    }
+}
+
+/// A running program; it ends with the value.
+pub(crate) struct Program(Child);
+
+impl Program {
+    pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
+        let name = command.get_program().to_owned();
+        Ok(Self(command.spawn().with_context(|| format!("start {}", name.display()))?))
+    }
+
+    /// CPU time of all its threads so far, those that ended included.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        // The name in parentheses may hold spaces; utime and stime are the 14th and 15th fields.
+        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has no name")?;
+        let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<u32>);
+        let mut next = || ticks.next().context("/proc/PID/stat is short")?.context("/proc/PID/stat has no number");
+        Ok(Duration::from_secs_f64(f64::from(next()? + next()?) / TICKS_PER_SECOND))
+    }
+
+    /// Its memory now.
+    pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let megabytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+            kibibytes
+                .map(|kibibytes| kibibytes * 1024.0 / 1e6)
+                .with_context(|| format!("/proc/PID/status has no {name}"))
+        };
+        Ok(Memory {
+            resident_mb: megabytes("VmRSS")?,
+            own_mb: megabytes("RssAnon")?,
+            files_mb: megabytes("RssFile")?,
+            peak_mb: megabytes("VmHWM")?,
+        })
+    }
+
+    fn ensure_alive(&mut self) -> anyhow::Result<()> {
+        match self.0.try_wait()? {
+            Some(status) => bail!("a measured program ended: {status}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Memory of a process in megabytes (10^6 bytes).
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct Memory {
+    /// All that is resident.
+    pub(crate) resident_mb: f64,
+    /// Of that, what is the process's own.
+    pub(crate) own_mb: f64,
+    /// Of that, pages of the program's file and its libraries; other processes share them.
+    pub(crate) files_mb: f64,
+    /// The most that was resident.
+    pub(crate) peak_mb: f64,
+}
+
+/// Waits until `look` says that it is so.
+pub(crate) fn wait_for(
+    what: &str,
+    program: &mut Program,
+    mut look: impl FnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !look()? {
+        program.ensure_alive()?;
+        ensure!(Instant::now() < deadline, "waited {} s in vain for {what}", PATIENCE.as_secs());
+        thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// An address on which nobody listens.
+pub(crate) fn free_address() -> anyhow::Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}

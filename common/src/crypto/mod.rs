@@ -1,0 +1,7 @@
+//! Secrets at rest.
+
+mod keys;
+mod vault;
+
+pub use keys::MalformedKeys;
+pub use vault::{CannotOpen, Vault};

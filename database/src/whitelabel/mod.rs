@@ -1,0 +1,13 @@
+//! Table `whitelabel_bots`.
+
+mod bots;
+mod refusals;
+mod row;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    bots::{NewWhitelabelBot, WhitelabelBots},
+    refusals::DueNotice,
+    row::{SealedToken, WhitelabelRow},
+};

@@ -1,0 +1,11 @@
+//! Whether a run kept what must hold: the simulator's ledger against Kafka and Postgres.
+
+mod evidence;
+mod ledger;
+mod stream;
+mod tickets;
+mod violation;
+
+pub use evidence::{Evidence, Filed};
+pub use ledger::{dead_letters, missing_events};
+pub use violation::{Rule, Violation};

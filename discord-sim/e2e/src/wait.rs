@@ -1,0 +1,39 @@
+//! Waiting for a state: with a deadline, and never for a time.
+
+use std::time::{Duration, Instant};
+
+/// How often a state is looked at that nobody tells of.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Asks again and again until `look` finds something: neither Postgres, Kafka nor another process tells of a change.
+///
+/// # Errors
+///
+/// When it finds nothing for `patience`; the text names `what`.
+pub async fn until<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> Result<T, String> {
+    let began = Instant::now();
+    let waiting = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    // Also when a single look hangs.
+    tokio::time::timeout(patience, waiting)
+        .await
+        .map_err(|_| format!("waited {:.1} s in vain for {what}", began.elapsed().as_secs_f64()))
+}
+
+/// As [`until`], for a test that fails by it.
+///
+/// # Panics
+///
+/// When it finds nothing in time.
+pub async fn wait_for<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    match until(what, discord_sim::sim::PATIENCE, look).await {
+        Ok(found) => found,
+        Err(vain) => panic!("{vain}"),
+    }
+}

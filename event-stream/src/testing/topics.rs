@@ -1,0 +1,105 @@
+//! Topics of a test, and what they hold.
+
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
+    client::DefaultClientContext,
+};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::{
+    admin::ensure_topics,
+    client,
+    config::KafkaConfig,
+    envelope::{Headers, Message},
+    error::Error,
+    producer::{Producer, Profile},
+    reader,
+    topics::{self, Topic},
+};
+
+/// The configuration of the cluster that `KAFKA_BROKERS` names, with topics and groups that nobody else has: a group that tests share waits for
+/// the members of all of them.
+///
+/// # Panics
+///
+/// When the variable is missing: a test without its broker fails, and is never passed over.
+#[expect(clippy::panic, reason = "a test without its broker has to fail, and say what to do")]
+pub fn config() -> KafkaConfig {
+    let Some(brokers) = std::env::var("KAFKA_BROKERS").ok().filter(|brokers| !brokers.is_empty()) else {
+        panic!("no Kafka for this test: run scripts/test, or set KAFKA_BROKERS");
+    };
+    let suffix = Uuid::new_v4().simple();
+    KafkaConfig {
+        events_topic: format!("test-events-{suffix}"),
+        interactions_topic: format!("test-interactions-{suffix}"),
+        group: Some(format!("test-{suffix}")),
+        partitions: 4,
+        ..KafkaConfig::at(brokers)
+    }
+}
+
+/// A producer that is warm already, for the topics of `config`: all tests of a process share one.
+///
+/// # Errors
+///
+/// When the brokers do not answer.
+pub async fn producer(config: &KafkaConfig) -> Result<Producer, Error> {
+    // The first record of a producer waits half a second for the producer's id: once per process, not per test.
+    static SHARED: OnceCell<Producer> = OnceCell::const_new();
+    let shared = SHARED.get_or_try_init(|| Producer::connect(config, "test", Profile::Interactive)).await?;
+    Ok(shared.for_topics_of(config))
+}
+
+/// Makes the topics, and lets that of the events take no batch beyond so many bytes.
+///
+/// # Errors
+///
+/// When the brokers do not answer or refuse.
+pub async fn limit_events(config: &KafkaConfig, bytes: usize) -> Result<(), Error> {
+    let topic = &config.events_topic;
+    let refused = |reason: String| Error::CreateTopic { topic: topic.clone(), reason };
+    ensure_topics(config).await?;
+    let make = |source| Error::Client { client: "test".to_owned(), source };
+    let admin: AdminClient<DefaultClientContext> = client::settings(config, "test").create().map_err(make)?;
+    let bytes = bytes.to_string();
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("max.message.bytes", &bytes);
+    let changed = admin.alter_configs([&change], &AdminOptions::new()).await;
+    for result in changed.map_err(|error| refused(error.to_string()))? {
+        result.map_err(|(_, code)| refused(code.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Every payload that `topic` holds now, with its headers: in the order of a partition, partition after partition.
+///
+/// # Errors
+///
+/// When the brokers do not answer, or the topic does not exist.
+///
+/// # Panics
+///
+/// When a record is not what topic `T` promises.
+#[expect(clippy::panic, reason = "a record that does not decode fails the test that wrote it")]
+pub async fn read_all<T: Topic>(config: &KafkaConfig, topic: &str) -> Result<Vec<(T::Payload, Headers)>, Error> {
+    let messages = reader::read_all(config, topic).await?;
+    let decode = |message: Message| match topics::decode::<T>(&message) {
+        Ok(payload) => (payload, message.headers),
+        Err(error) => panic!("{message:?} of {topic} does not decode: {error}"),
+    };
+    Ok(messages.into_iter().map(decode).collect())
+}
+
+/// Every record that `topic` holds now, as it is.
+///
+/// # Errors
+///
+/// When the brokers do not answer, or the topic does not exist.
+pub async fn read_raw(config: &KafkaConfig, topic: &str) -> Result<Vec<Message>, Error> {
+    reader::read_all(config, topic).await
+}
+
+/// The name of the topic that takes the dead letters of `topic`.
+pub fn dead_letters_of(topic: &str) -> String {
+    crate::dead_letters::topic(topic)
+}

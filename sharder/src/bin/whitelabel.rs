@@ -1,0 +1,7 @@
+//! The sharder of customers' own bots.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    common::service::main("whitelabel-sharder", sharder::whitelabel::run)
+}
