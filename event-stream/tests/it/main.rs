@@ -6,7 +6,6 @@ mod dead_letters;
 mod groups;
 mod lag;
 mod members;
-mod mock_errors;
 mod order;
 mod poison;
 mod priorities;

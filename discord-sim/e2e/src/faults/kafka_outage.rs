@@ -1,4 +1,5 @@
-//! The one broker is gone for a moment, for half a minute, and for longer than producers keep what they were given by default.
+//! The one broker is gone for a moment, for half a minute, for longer than a connection and a member of a group live (75 s),
+//! and once for longer than a producer keeps what it was given unless told otherwise (`message.timeout.ms`, 300 s).
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,12 @@ pub(super) async fn run(outage: Outage, dose: Dose, seed: u64) -> Report {
     let ground = if outage == Outage::Away { ground.behind(door.addr().to_string()) } else { ground };
     let mut scene = Scene::open(ground, dose, seed).await;
     let mut struck = Ok(());
-    for seconds in dose.choose(&[1][..], &[1, 1, 1, 30, 75]) {
+    let lengths = match (dose, outage) {
+        (Dose::Small, _) => &[1][..],
+        (Dose::Full, Outage::Away) => &[1, 1, 1, 30, 310],
+        (Dose::Full, _) => &[1, 1, 1, 30, 75],
+    };
+    for seconds in lengths {
         struck = strike(outage, Duration::from_secs(*seconds), &mut cluster, &door, &mut scene, &mut report).await;
         if struck.is_err() {
             break;

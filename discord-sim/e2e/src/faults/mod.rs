@@ -9,6 +9,7 @@ mod gateway_chaos;
 mod kafka_outage;
 mod kill_sharder;
 mod poison;
+mod producer_errors;
 mod rebalance;
 mod rolling_restart;
 mod shards_dropped;
@@ -50,6 +51,11 @@ pub static ALL: &[Fault] = &[
         name: "brokers_in_turn",
         about: "kill -9 of each of three brokers in turn, and a start",
         run: |dose, seed| brokers_in_turn::run(dose, seed).boxed_local(),
+    },
+    Fault {
+        name: "producer_errors",
+        about: "a broker that answers writes by what makes a producer send again, or doubt",
+        run: |dose, seed| producer_errors::run(dose, seed).boxed_local(),
     },
     Fault {
         name: "shards_dropped",

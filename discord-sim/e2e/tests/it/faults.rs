@@ -33,6 +33,11 @@ async fn nothing_is_lost_when_one_broker_of_three_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_answers_by_errors_has_each_record_once_and_in_order() {
+    survives("producer_errors").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_shards_resume_when_all_connections_end() {
     survives("shards_dropped").await;
 }
@@ -64,4 +69,6 @@ fn the_readme_names_every_fault_and_what_happens() {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
         assert!(row.is_some_and(|row| row.contains(about)), "{name}: {about}");
     }
+    let faults = readme.split("\n## ").find(|part| part.starts_with("Faults\n")).expect("the part about faults");
+    assert_eq!(faults.lines().filter(|line| line.starts_with("| `")).count(), ALL.len());
 }
