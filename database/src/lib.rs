@@ -23,5 +23,5 @@ pub use self::{
     panels::{NewPanel, Panels},
     settings::{Settings, SetupTurn},
     tickets::{ClaimOutcome, CloseOutcome, NewTicket, OpenOutcome, Tickets},
-    whitelabel::{DueNotice, NewWhitelabelBot, SealedToken, WhitelabelBots, WhitelabelRow},
+    whitelabel::{DueNotice, NewWhitelabelBot, SealedToken, Unreadable, WhitelabelBots, WhitelabelRow},
 };

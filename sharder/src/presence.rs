@@ -84,6 +84,11 @@ impl Shown {
         self.has = Some(self.identifies_with.clone());
     }
 
+    /// A session goes on. What was sent just before its connection ended may not have arrived.
+    pub(crate) fn resumed(&mut self) {
+        self.has = None;
+    }
+
     /// The command to send now, if the session has another presence than it should.
     pub(crate) fn due(&mut self, now: Instant) -> Option<String> {
         let wished = self.wished.borrow().clone();
@@ -165,6 +170,12 @@ mod tests {
         // A new session begins with what the shard was built with.
         shown.identified();
         assert_eq!(name(&shown.due(now + EVERY).unwrap()), "mine");
+
+        // What was sent on a connection that was dead already may be lost.
+        shown.resumed();
+        assert_eq!(name(&shown.due(now + EVERY * 2).unwrap()), "mine");
+        assert_eq!(shown.due(now + EVERY * 3), None);
+        let now = now + EVERY;
 
         // A shard that is built anew may have lost what was to be sent, also that nothing is to be shown.
         assert_eq!(shown.for_identify(), Some(playing("mine")));

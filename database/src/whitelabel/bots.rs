@@ -35,6 +35,15 @@ pub struct NewWhitelabelBot {
     pub message_content: bool,
 }
 
+/// A row that does not say what a bot is to do.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The bot; `None` where even that is not sure.
+    pub bot: Option<Id<ApplicationMarker>>,
+    /// What is wrong.
+    pub error: Error,
+}
+
 impl WhitelabelBots<'_> {
     /// Adds a bot, enabled; false where it is there already, which changes nothing.
     ///
@@ -90,13 +99,18 @@ impl WhitelabelBots<'_> {
         .transpose()
     }
 
-    /// The bots of process `process` out of `processes`: those with `bot_id % processes = process`, by id.
+    /// The bots of process `process` out of `processes`: those with `bot_id % processes = process`, by id. One that
+    /// cannot be read, [`Error::Corrupt`], is told with its id and keeps none of the others back.
     ///
     /// # Errors
     ///
-    /// [`Error::Query`], [`Error::Corrupt`].
-    pub async fn list_part(&mut self, process: u32, processes: NonZeroU32) -> Result<Vec<WhitelabelRow>, Error> {
-        async {
+    /// [`Error::Query`].
+    pub async fn list_part(
+        &mut self,
+        process: u32,
+        processes: NonZeroU32,
+    ) -> Result<Vec<Result<WhitelabelRow, Unreadable>>, Error> {
+        let rows = async {
             sqlx::query_as!(
                 Row,
                 r#"
@@ -114,10 +128,12 @@ impl WhitelabelBots<'_> {
             .await
         }
         .await
-        .attempt("list the whitelabel bots of process", process)?
-        .into_iter()
-        .map(Row::read)
-        .collect()
+        .attempt("list the whitelabel bots of process", process)?;
+        let read = |row: Row| {
+            let bot = Id::new_checked(row.bot_id.cast_unsigned());
+            row.read().map_err(|error| Unreadable { bot, error })
+        };
+        Ok(rows.into_iter().map(read).collect())
     }
 
     /// Gives a bot another token, which is tried at once where the bot is enabled; an old refusal is forgotten. Answers
@@ -137,7 +153,8 @@ impl WhitelabelBots<'_> {
             sqlx::query_scalar!(
                 r#"
                 update whitelabel_bots
-                set token = $2, token_version = token_version + 1, version = version + 1, updated_at = clock_timestamp(),
+                set token = $2, token_version = nextval('whitelabel_token_versions'), version = version + 1,
+                    updated_at = clock_timestamp(),
                     health = 'ok', refused_code = null, refused_reason = null, refused_at = null,
                     notice = null, notice_leased_until = null, owner_told_at = null
                 where bot_id = $1
@@ -211,7 +228,7 @@ impl WhitelabelBots<'_> {
     }
 
     /// Has a bot connected. After a refusal its token is tried anew. `message_content` changes whether the bot asks for
-    /// that intent, from its next session on. False where there is no such bot.
+    /// that intent, from its next session on: a connected bot connects anew and resumes. False where there is no such bot.
     ///
     /// # Errors
     ///
@@ -222,7 +239,10 @@ impl WhitelabelBots<'_> {
                 r#"
                 update whitelabel_bots
                 set enabled = true, message_content = coalesce($2, message_content),
-                    token_version = token_version + case health when 'refused' then 1 else 0 end,
+                    token_version = case
+                        when health = 'refused' or $2 <> message_content then nextval('whitelabel_token_versions')
+                        else token_version
+                    end,
                     version = version + 1, updated_at = clock_timestamp(),
                     health = 'ok', refused_code = null, refused_reason = null, refused_at = null,
                     notice = null, notice_leased_until = null, owner_told_at = null

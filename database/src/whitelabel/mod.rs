@@ -7,7 +7,7 @@ mod row;
 mod tests;
 
 pub use self::{
-    bots::{NewWhitelabelBot, WhitelabelBots},
+    bots::{NewWhitelabelBot, Unreadable, WhitelabelBots},
     refusals::DueNotice,
     row::{SealedToken, WhitelabelRow},
 };

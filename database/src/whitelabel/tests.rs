@@ -41,6 +41,20 @@ async fn refuse(db: &Database, bot: Id<ApplicationMarker>, token_version: i32) -
     db.whitelabel_bots().mark_refused(bot, token_version, 4004, "the token is wrong").await.unwrap()
 }
 
+/// As a hand might, or a version that is newer.
+async fn spoil(db: &Database, bot: Id<ApplicationMarker>) {
+    let mut bots = db.whitelabel_bots();
+    let mut connection = bots.0.connection().await.unwrap();
+    sqlx::query(
+        "update whitelabel_bots set health = 'refused', refused_code = -1, refused_reason = '', refused_at = now(), \
+         notice = 'due' where bot_id = $1",
+    )
+    .bind(bot.get().cast_signed())
+    .execute(&mut *connection)
+    .await
+    .unwrap();
+}
+
 async fn lease(db: &Database, lease: Duration) -> Option<DueNotice> {
     db.whitelabel_bots().lease_notice(0, ALL, lease).await.unwrap()
 }
@@ -120,11 +134,11 @@ async fn every_change_counts_the_version_up_and_leaves_other_bots_alone() {
     assert!(db.whitelabel_bots().disable(BOT).await.unwrap());
     assert!(!read(db, BOT).await.bot.enabled);
     assert!(db.whitelabel_bots().enable(BOT, Some(false)).await.unwrap());
-    assert_eq!(db.whitelabel_bots().set_token(&vault(), BOT, &token(BOT)).await.unwrap(), Some(2));
-    assert!(refuse(db, BOT, 2).await);
+    let version = db.whitelabel_bots().set_token(&vault(), BOT, &token(BOT)).await.unwrap().unwrap();
+    assert!(refuse(db, BOT, version).await);
     let bot = read(db, BOT).await.bot;
     assert!(bot.enabled && !bot.message_content);
-    assert_eq!((bot.version, bot.token_version), (7, 2));
+    assert_eq!((bot.version, bot.token_version), (7, version));
     assert!(db.whitelabel_bots().delete(BOT).await.unwrap());
     assert_eq!(read(db, OTHER).await, untouched);
 
@@ -146,6 +160,7 @@ async fn processes_share_out_the_bots_and_none_is_left() {
     let mut all = Vec::new();
     for process in 0..3 {
         let part = db.whitelabel_bots().list_part(process, three).await.unwrap();
+        let part: Vec<_> = part.into_iter().map(Result::unwrap).collect();
         assert!(part.iter().all(|row| row.bot.bot.get() % 3 == u64::from(process)));
         all.extend(part.into_iter().map(|row| row.bot.bot.get()));
     }
@@ -181,14 +196,54 @@ async fn of_a_new_token_and_the_refusal_of_the_old_the_token_wins_in_any_order()
     let scratch = Scratch::create().await.unwrap();
     let db = &scratch.database;
     add(db, BOT).await;
-    for version in 1..30 {
+    for _ in 1..30 {
+        let version = read(db, BOT).await.bot.token_version;
         let vault = vault();
         let (mut bots, token) = (db.whitelabel_bots(), token(BOT));
         let (set, _) = tokio::join!(bots.set_token(&vault, BOT, &token), refuse(db, BOT, version));
-        assert_eq!(set.unwrap(), Some(version + 1));
+        assert!(set.unwrap() > Some(version));
         assert_eq!(read(db, BOT).await.bot.refusal, None, "version {version}");
         assert_eq!(lease(db, Duration::ZERO).await, None, "nobody is told of it");
     }
+}
+
+#[tokio::test]
+async fn with_other_intents_a_bot_comes_anew_and_a_refusal_of_the_old_ones_is_of_no_interest() {
+    let scratch = Scratch::create().await.unwrap();
+    let db = &scratch.database;
+    add(db, BOT).await;
+    let before = read(db, BOT).await.bot.token_version;
+    assert!(db.whitelabel_bots().enable(BOT, Some(true)).await.unwrap());
+    assert_eq!(read(db, BOT).await.bot.token_version, before, "they are the same");
+    assert!(db.whitelabel_bots().enable(BOT, Some(false)).await.unwrap());
+    assert_ne!(read(db, BOT).await.bot.token_version, before);
+    assert!(!refuse(db, BOT, before).await);
+}
+
+#[tokio::test]
+async fn a_bot_that_was_removed_and_added_again_is_not_refused_for_its_old_token() {
+    let scratch = Scratch::create().await.unwrap();
+    let db = &scratch.database;
+    add(db, BOT).await;
+    let before = read(db, BOT).await.bot.token_version;
+    assert!(db.whitelabel_bots().delete(BOT).await.unwrap());
+    add(db, BOT).await;
+    assert_ne!(read(db, BOT).await.bot.token_version, before);
+    assert!(!refuse(db, BOT, before).await);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_keeps_no_other_back() {
+    let scratch = Scratch::create().await.unwrap();
+    let db = &scratch.database;
+    add(db, BOT).await;
+    add(db, OTHER).await;
+    spoil(db, BOT).await;
+    let rows = db.whitelabel_bots().list_part(0, NonZeroU32::MIN).await.unwrap();
+    let (good, bad): (Vec<_>, Vec<_>) = rows.into_iter().partition(Result::is_ok);
+    assert_eq!(good.into_iter().map(|row| row.unwrap().bot.bot).collect::<Vec<_>>(), [OTHER]);
+    let bad: Vec<_> = bad.into_iter().map(Result::unwrap_err).collect();
+    assert!(bad.len() == 1 && bad[0].bot == Some(BOT), "{bad:?}");
 }
 
 #[tokio::test]
@@ -242,7 +297,8 @@ async fn of_many_who_take_notices_each_gets_another() {
     let db = &scratch.database;
     for id in 10..20 {
         add(db, Id::new(id)).await;
-        refuse(db, Id::new(id), 1).await;
+        let version = read(db, Id::new(id)).await.bot.token_version;
+        assert!(refuse(db, Id::new(id), version).await);
     }
     let mut takers = JoinSet::new();
     for _ in 0..15 {

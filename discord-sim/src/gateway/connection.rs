@@ -83,6 +83,12 @@ async fn serve(sim: Sim, wire: Wire, socket: WebSocket, compression: Compression
         () = writer.run(refused.is_none()) => None,
         () = stopped.cancelled() => None,
     };
+    if ended_by_bot.is_some_and(|code| code.is_some()) {
+        tokio::select! {
+            () = unanswered(&sim, &line) => {}
+            () = stopped.cancelled() => {}
+        }
+    }
     let code = ended_by_bot.unwrap_or(writer.closed_with);
     sim.write(|state| over(state, &line, ended_by_bot.is_some(), code));
     if line.abort.is_cancelled() || stopped.is_cancelled() {
@@ -96,6 +102,19 @@ async fn serve(sim: Sim, wire: Wire, socket: WebSocket, compression: Compression
         if matches!(goodbye, Ok(true)) && writer.closed_with.is_some() {
             sim.write(|state| writer.confirm_written(state));
         }
+    }
+}
+
+/// Lets the peer's close frame be, as long as a fault wants it.
+async fn unanswered(sim: &Sim, line: &Line) {
+    let holds = |state: &State| {
+        let session = line.session().and_then(|id| state.sessions.by_id.get(&id));
+        let fault = |fault: &Fault| matches!(fault, Fault::CloseUnanswered).then_some(());
+        session.is_some_and(|session| state.sessions.faults.holds(session, fault).is_some())
+    };
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
+    while sim.read(holds) {
+        looks.tick().await;
     }
 }
 

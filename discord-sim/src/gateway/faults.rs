@@ -81,6 +81,8 @@ pub enum Fault {
     },
     /// Nothing comes as long as this holds, and then all at once.
     Held,
+    /// Who closes a connection gets no answer, and it stays open as long as this holds.
+    CloseUnanswered,
 }
 
 /// How a RESUME is refused.

@@ -83,6 +83,7 @@ async fn another_process_chooses_whom_it_disturbs_and_how() {
         (json!({ "fault": "resume_refused", "by": "hang_up" }), json!(null)),
         (json!({ "fault": "resume_refused", "by": { "close": 4009 } }), json!(null)),
         (json!({ "fault": "replay_twice" }), json!(null)),
+        (json!({ "fault": "close_unanswered" }), json!(null)),
         (json!({ "fault": "replay_earlier", "by": 5 }), json!(null)),
         (json!({ "fault": "slow", "ms": 1, "bytes_per_second": 1000 }), json!(1)),
     ] {
@@ -91,7 +92,7 @@ async fn another_process_chooses_whom_it_disturbs_and_how() {
         assert_eq!(post(&house, order).await, 204, "{fault}");
     }
     let rules = house.state(|state| state.sessions.faults.rules.clone());
-    assert_eq!(rules.len(), 10);
+    assert_eq!(rules.len(), 11);
     assert!(rules.iter().all(|rule| rule.times == Some(1)));
     assert_eq!(post(&house, json!({ "do": "calm" })).await, 204);
     assert!(house.state(|state| state.sessions.faults.rules.is_empty()));

@@ -118,7 +118,7 @@ impl Inner {
     fn take_in(&self, known: &mut Known, limit: StartLimit, at: Instant) {
         let Self { settings, alone, metrics, .. } = self;
         let (total, remaining) = (limit.total, limit.remaining);
-        let reserve = reserve(total, settings.reserve);
+        let reserve = reserve(&limit, settings.reserve);
         let low = remaining <= reserve;
         if *alone {
             metrics.identify_remaining.set(remaining.into());
@@ -151,7 +151,7 @@ impl Inner {
     }
 
     fn left(&self, limit: &StartLimit, at: Instant) -> Left {
-        let low = limit.remaining <= reserve(limit.total, self.settings.reserve);
+        let low = limit.remaining <= reserve(limit, self.settings.reserve);
         Left {
             usable: usable(limit),
             spread: if low { spread(limit) } else { Duration::ZERO },
@@ -179,6 +179,8 @@ impl Drop for Inner {
     }
 }
 
-fn reserve(total: u32, percent: u8) -> u32 {
-    u32::try_from(u64::from(total) * u64::from(percent) / 100).unwrap_or(u32::MAX)
+/// At least as many as may be under way at once, of which Discord has not told yet.
+fn reserve(limit: &StartLimit, percent: u8) -> u32 {
+    let part = u32::try_from(u64::from(limit.total) * u64::from(percent) / 100).unwrap_or(u32::MAX);
+    part.max(limit.max_concurrency.into())
 }

@@ -1,9 +1,13 @@
 //! All bots of a process, kept as the table has them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use common::service::Dependency;
-use database::WhitelabelRow;
+use database::{Unreadable, WhitelabelRow};
 use tokio::{
     sync::{Notify, watch},
     task::{Id as TaskId, JoinSet},
@@ -19,6 +23,9 @@ use super::{
     presence::presence,
 };
 
+/// How soon a look that failed is repeated.
+const AGAIN: Duration = Duration::from_secs(2);
+
 /// The bots that run, by id.
 struct Fleet {
     cx: Cx,
@@ -29,8 +36,8 @@ struct Fleet {
 
 struct Bot {
     task: TaskId,
-    /// The version of the row that the wish was made of.
-    version: i32,
+    /// The versions of the row and of its token that the wish was made of.
+    versions: (i32, i32),
     wish: watch::Sender<Option<Wish>>,
 }
 
@@ -57,7 +64,7 @@ pub(super) async fn run(
                 if std::mem::take(&mut away) {
                     tracing::info!("the table of bots can be read again");
                 }
-                fleet.adjust(&rows);
+                fleet.take_in(rows);
                 "done"
             }
             Err(error) => {
@@ -70,7 +77,7 @@ pub(super) async fn run(
             }
         };
         fleet.cx.metrics.sweeps.with_label_values(&[result]).inc();
-        let mut next = looked + timing.until_next_sweep();
+        let mut next = looked + if away { AGAIN.min(timing.sweep) } else { timing.until_next_sweep() };
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -90,22 +97,39 @@ pub(super) async fn run(
 }
 
 impl Fleet {
-    fn adjust(&mut self, rows: &[WhitelabelRow]) {
+    /// A bot whose row cannot be read stays as it is, and the others do what theirs say.
+    fn take_in(&mut self, rows: Vec<Result<WhitelabelRow, Unreadable>>) {
+        let mut unreadable = HashSet::new();
+        let mut readable = Vec::with_capacity(rows.len());
+        for row in rows {
+            match row {
+                Ok(row) => readable.push(row),
+                Err(Unreadable { bot, error }) => {
+                    let error = anyhow::Error::from(error);
+                    tracing::error!(?bot, "a whitelabel bot's row is passed over: {error:#}");
+                    unreadable.extend(bot);
+                }
+            }
+        }
+        self.adjust(&readable, &unreadable);
+    }
+
+    fn adjust(&mut self, rows: &[WhitelabelRow], unreadable: &HashSet<Id<ApplicationMarker>>) {
         let wanted: HashMap<_, _> = rows
             .iter()
             .filter(|row| row.bot.enabled && row.bot.refusal.is_none())
             .map(|row| (row.bot.bot, row))
             .collect();
         for (id, bot) in &self.bots {
-            if !wanted.contains_key(id) {
+            if !wanted.contains_key(id) && !unreadable.contains(id) {
                 bot.wish.send_if_modified(|wish| wish.take().is_some());
             }
         }
         for (id, row) in wanted {
             match self.bots.get_mut(&id) {
-                Some(bot) if bot.version == row.bot.version && bot.wish.borrow().is_some() => {}
+                Some(bot) if bot.versions == versions(row) && bot.wish.borrow().is_some() => {}
                 Some(bot) => {
-                    bot.version = row.bot.version;
+                    bot.versions = versions(row);
                     bot.wish.send_replace(Some(wish(row)));
                 }
                 None => {
@@ -128,8 +152,13 @@ impl Fleet {
         let span = tracing::error_span!("bot", bot = %id);
         let running = bot::run(self.cx.clone(), id, wishes, self.shutdown.clone()).instrument(span);
         let task = self.tasks.spawn(running);
-        Bot { task: task.id(), version: row.bot.version, wish: sender }
+        Bot { task: task.id(), versions: versions(row), wish: sender }
     }
+}
+
+/// A row that was removed and added again begins to count anew; its token does not.
+fn versions(row: &WhitelabelRow) -> (i32, i32) {
+    (row.bot.version, row.bot.token_version)
 }
 
 fn wish(row: &WhitelabelRow) -> Wish {

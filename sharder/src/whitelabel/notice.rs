@@ -1,8 +1,11 @@
 //! Tells owners that Discord refused their bot.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use common::discord::{self, Discord};
+use common::{
+    backoff,
+    discord::{self, Discord},
+};
 use database::{Database, DueNotice};
 use serde_json::json;
 use tokio::{sync::Notify, time::sleep};
@@ -58,13 +61,22 @@ async fn settle(db: &Database, discord: &Discord, metrics: &Metrics, notice: &Du
         }
     };
     if result != "failed" {
-        match db.whitelabel_bots().settle_notice(notice, result == "told").await {
-            Ok(true) => tracing::info!(%bot, "the notice to the owner of bot {bot} is {result}"),
-            Ok(false) => {}
-            Err(error) => tracing::warn!(%bot, "that the owner of bot {bot} was told is not written down: {error}"),
-        }
+        write_down(db, notice, result).await;
     }
     metrics.notices.with_label_values(&[result]).inc();
+}
+
+/// Tries on: Discord recognises a repeated notice only for some minutes.
+async fn write_down(db: &Database, notice: &DueNotice, result: &str) {
+    let bot = notice.bot;
+    for wait in backoff::exponential(Duration::from_millis(200), Duration::from_secs(10)) {
+        match db.whitelabel_bots().settle_notice(notice, result == "told").await {
+            Ok(true) => return tracing::info!(%bot, "the notice to the owner of bot {bot} is {result}"),
+            Ok(false) => return,
+            Err(error) => tracing::warn!(%bot, "that the owner of bot {bot} was told is not written down yet: {error}"),
+        }
+        sleep(wait).await;
+    }
 }
 
 async fn tell(discord: &Discord, notice: &DueNotice) -> Result<(), discord::Error> {
@@ -91,9 +103,10 @@ fn message(notice: &DueNotice) -> serde_json::Value {
 }
 
 /// Whether Discord will not let us tell this person, whenever we try. A refused token of the public bot's is its own
-/// trouble.
+/// trouble, and a page without a code of Discord's comes from something before it.
 fn is_final(error: &discord::Error) -> bool {
-    error.status().is_some_and(|status| (400..500).contains(&status) && !matches!(status, 401 | 429))
+    error.code().is_some()
+        && error.status().is_some_and(|status| (400..500).contains(&status) && !matches!(status, 401 | 429))
 }
 
 #[cfg(test)]

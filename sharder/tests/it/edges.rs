@@ -103,6 +103,46 @@ async fn a_hello_that_is_late_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_reconnect_goes_on_though_nobody_answers_the_close_of_the_old_connection() {
+    let house = House::build().await;
+    let sharder = house.start().await;
+    house.sim.write(|state| {
+        state.sessions.faults.add(Target::all(), Fault::CloseUnanswered);
+        state.sessions.ask_to_reconnect(&Target::all());
+    });
+    house.chat(5);
+    house.until_resumed(1).await;
+    house.sim.write(|state| state.sessions.faults.clear());
+    house.all_in_kafka().await;
+    assert_eq!(house.identifies(), 1);
+    sharder.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_at_once_also_while_kafka_takes_nothing() {
+    const HEARTBEAT: Duration = Duration::from_secs(12);
+    let house = House::build().await;
+    house.sim.write(|state| state.sessions.heartbeat_interval = Some(HEARTBEAT));
+    let (sharder, door) = house.start_behind_a_door().await;
+    house.position_is_last().await;
+    door.shut();
+    house.chat(25_000);
+    sharder.until("/metrics", r#"gateway_stalls_total{service="sharder"} 1"#).await;
+    house.sim.write(|state| state.sessions.disconnect(&Target::all(), Ending::Reset));
+    sharder.until("/metrics", "gateway_disconnects_total").await;
+    let noticed = OffsetDateTime::now_utc();
+    house.until_resumed(1).await;
+    // No look is waited for, of which there are two in the time of a heartbeat.
+    let waited = resumed(&house)[0] - noticed;
+    assert!(waited < HEARTBEAT / 4, "{waited}");
+    door.open();
+    house.all_in_kafka().await;
+    assert_eq!(house.identifies(), 1);
+    sharder.stop().await.unwrap();
+    closed_well(&house);
+}
+
+#[tokio::test]
 async fn every_way_of_ending_a_connection_but_the_fatal_ones_ends_in_a_resume() {
     let house = House::build().await;
     let sharder = house.start().await;

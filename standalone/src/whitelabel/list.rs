@@ -1,26 +1,40 @@
 //! `whitelabel list`.
 
-use std::io::Write;
+use std::{io::Write, num::NonZeroU32};
 
-use database::Database;
+use anyhow::ensure;
+use database::{Database, Unreadable, WhitelabelRow};
 use model::{NoticeState, WhitelabelBot};
 use serde_json::json;
-use std::num::NonZeroU32;
-
 use time::format_description::well_known::Rfc3339;
 
 /// Prints a line for each bot, and no token.
 pub(super) async fn list(db: &Database, as_json: bool) -> anyhow::Result<()> {
-    let rows = db.whitelabel_bots().list_part(0, NonZeroU32::MIN).await?;
+    let (mut rows, mut unreadable) = (Vec::new(), 0);
+    for row in db.whitelabel_bots().list_part(0, NonZeroU32::MIN).await? {
+        match row {
+            Ok(row) => rows.push(row),
+            Err(Unreadable { error, .. }) => {
+                unreadable += 1;
+                eprintln!("standalone whitelabel: {error}");
+            }
+        }
+    }
+    write(&rows, as_json)?;
+    ensure!(unreadable == 0, "{unreadable} rows cannot be read, and their bots stay as they are");
+    Ok(())
+}
+
+fn write(rows: &[WhitelabelRow], as_json: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if as_json {
-        for row in &rows {
+        for row in rows {
             writeln!(out, "{}", json(&row.bot, row.token.key()))?;
         }
         return Ok(());
     }
     writeln!(out, "{:<20} {:<20} {:<9} {:<4} {:<24} WHAT IS KNOWN", "BOT", "OWNER", "STATE", "KEY", "PRESENCE")?;
-    for row in &rows {
+    for row in rows {
         let WhitelabelBot { bot, owner, presence, .. } = &row.bot;
         let presence = presence.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let key = row.token.key().map_or_else(|| "?".to_owned(), |key| key.to_string());

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use anyhow::{Context, bail, ensure};
-use database::{Database, NewWhitelabelBot};
+use database::{Database, NewWhitelabelBot, Unreadable};
 use model::Presence;
 use sharder::whitelabel::{SIGNAL, announce};
 use twilight_model::id::{
@@ -75,6 +75,14 @@ pub(super) async fn reseal(with: WithVault) -> anyhow::Result<()> {
     let db = connect(&with.config).await?;
     let (mut sealed, mut failed) = (0, 0);
     for row in db.whitelabel_bots().list_part(0, NonZeroU32::MIN).await? {
+        let row = match row {
+            Ok(row) => row,
+            Err(Unreadable { error, .. }) => {
+                failed += 1;
+                eprintln!("standalone whitelabel: {error}");
+                continue;
+            }
+        };
         if row.token.key() == Some(with.vault.sealing_key()) {
             continue;
         }
