@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::config::{Env, FromEnv, Invalid, Value};
+use twilight_model::id::{Id, marker::ApplicationMarker};
 
 /// The brokers, the names of the topics and how they are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,14 @@ impl KafkaConfig {
             replication: 1,
             partitions: 12,
         }
+    }
+
+    /// The same with consumer groups of this bot alone, `<KAFKA_GROUP_ID, else the service>.<bot>`: of each record only one
+    /// member of a group hears, and where bots share the topics each has to hear of all.
+    #[must_use]
+    pub fn of_bot(&self, service: &str, bot: Id<ApplicationMarker>) -> KafkaConfig {
+        let first = self.group.as_deref().unwrap_or(service);
+        KafkaConfig { group: Some(format!("{first}.{bot}")), ..self.clone() }
     }
 
     /// How long a consumer may be silent: 10 s, or 45 s with an instance id, for a restart has to fit in.
@@ -146,6 +155,15 @@ mod tests {
         let mut env = Env::from_pairs([("KAFKA_BROKERS", "kafka-1:9092,kafka-2:9092")]);
         let config = common::config::read::<KafkaConfig>(&mut env).unwrap();
         assert_eq!(config, KafkaConfig::at("kafka-1:9092,kafka-2:9092"));
+    }
+
+    #[test]
+    fn groups_of_a_bot_begin_with_the_configured_name_and_are_its_own() {
+        let at = KafkaConfig::at("kafka:9092");
+        assert_eq!(at.of_bot("worker", Id::new(7)).group.as_deref(), Some("worker.7"));
+        let named = KafkaConfig { group: Some("blue".to_owned()), ..at };
+        assert_eq!(named.of_bot("worker", Id::new(7)).group.as_deref(), Some("blue.7"));
+        assert_eq!(named.of_bot("worker", Id::new(8)).group.as_deref(), Some("blue.8"));
     }
 
     #[test]

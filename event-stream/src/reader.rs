@@ -99,6 +99,8 @@ impl Reader {
             .set("group.id", "tickets-reader")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
+            // Where the first records go between two questions; librdkafka's own choice passes all the others over.
+            .set("auto.offset.reset", "earliest")
             // What is read ahead: a batch of a fetch can be a hundred times as large as it was on the wire.
             .set("queued.max.messages.kbytes", "16384")
             .set("queued.min.messages", "5000")
@@ -218,4 +220,39 @@ impl Reader {
 
 fn of_millis(millis: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::{
+        admin::{AdminClient, AdminOptions},
+        client::DefaultClientContext,
+    };
+
+    use super::*;
+    use crate::{
+        ensure_topics,
+        testing::{self, Raw},
+    };
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn records_that_go_while_the_topic_is_read_take_no_others_along() {
+        let config = KafkaConfig { partitions: 1, ..testing::config() };
+        let topic = &config.events_topic;
+        ensure_topics(&config).await.unwrap();
+        let records: Vec<Raw> = (0..10_u8).map(|number| Raw::new(b"k", &[number])).collect();
+        testing::send_raw(&config, topic, &records).await.unwrap();
+        let span = span(&config, topic, None).await.unwrap();
+        assert_eq!(span.0, BTreeMap::from([(0, 0..10)]));
+
+        let admin: AdminClient<DefaultClientContext> = client::settings(&config, "test").create().unwrap();
+        let mut gone = TopicPartitionList::new();
+        gone.add_partition_offset(topic, 0, Offset::Offset(4)).unwrap();
+        admin.delete_records(&gone, &AdminOptions::new()).await.unwrap();
+        let note = |seen: &mut Vec<i64>, read: Read| {
+            seen.push(read.message.offset);
+            ControlFlow::Continue(())
+        };
+        assert_eq!(visit(&config, topic, span, Vec::new(), note).await.unwrap(), [4, 5, 6, 7, 8, 9]);
+    }
 }

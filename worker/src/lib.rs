@@ -68,8 +68,13 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let metrics = Metrics::register(service.metrics()).context("register the metrics")?;
     let db = service.connect("postgres", || Database::connect(&config.database)).await?;
     db.migrate().await.context("migrate the ticket database")?;
-    let kafka = &config.kafka;
     let name = service.name();
+    let bot = match config.bot {
+        Some(bot) => bot,
+        None => discord::ask_own_id(&service, &discord, TOKEN).await?,
+    };
+    // Workers of several bots may share the topics, and each passes the others' events over.
+    let kafka = &config.kafka.of_bot(name, bot);
     let (events, clicks, producer) = service
         .connect("kafka", || async {
             ensure_topics(kafka).await?;
@@ -86,10 +91,6 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let (events, clicks) = (events.with_event_metrics(both.clone()), clicks.with_event_metrics(both));
     events.register(service.metrics()).context("register the metrics of events")?;
     clicks.register(service.metrics()).context("register the metrics of clicks")?;
-    let bot = match config.bot {
-        Some(bot) => bot,
-        None => discord::ask_own_id(&service, &discord, TOKEN).await?,
-    };
     let cx = Context {
         db,
         discord,

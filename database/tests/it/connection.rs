@@ -76,6 +76,47 @@ async fn a_connection_that_the_server_dropped_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_server_that_became_read_only_is_waited_for_and_takes_writes_again() {
+    let scratch = scratch().await;
+    let db = &scratch.database;
+    let name = name_of(&scratch);
+    let set = async |read_only: &str| {
+        // Its own transaction must be allowed to write again.
+        let mut admin = raw(&scratch).await;
+        sqlx::query("set default_transaction_read_only = off").execute(&mut admin).await.unwrap();
+        let change = format!("alter database {name} set default_transaction_read_only = {read_only}");
+        sqlx::query(sqlx::AssertSqlSafe(change)).execute(&mut admin).await.unwrap();
+        sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()",
+        )
+        .bind(&name)
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    };
+    let write = async || {
+        let mut tx = db.begin().await?;
+        tx.settings().set_category(GUILD, Some(fresh())).await?;
+        tx.commit().await
+    };
+    write().await.unwrap();
+    set("on").await;
+    let read_only = loop {
+        let error = write().await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+        // A connection that was terminated fails by itself.
+        if format!("{error:?}").contains("25006") {
+            break error;
+        }
+    };
+    assert!(!read_only.is_for_good());
+    set("off").await;
+    while let Err(error) = write().await {
+        assert!(error.is_transient(), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_transaction_changed_is_seen_after_its_commit() {
     let scratch = scratch().await;
     let db = &scratch.database;

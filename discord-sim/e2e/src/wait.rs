@@ -26,6 +26,28 @@ pub async fn until<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut(
         .map_err(|_| format!("waited {:.1} s in vain for {what}", began.elapsed().as_secs_f64()))
 }
 
+/// Waits until nothing is left of something, however long it takes as long as it becomes less. `look` gives how much there
+/// is, where that can be known.
+///
+/// # Errors
+///
+/// When it has not become less for `patience`; the text names `what`.
+pub async fn until_none_left(
+    what: &str,
+    patience: Duration,
+    mut look: impl AsyncFnMut() -> Option<u64>,
+) -> Result<(), String> {
+    let mut least = u64::MAX;
+    loop {
+        let before = least;
+        let less = until(what, patience, async || look().await.filter(|left| *left < before)).await;
+        least = less.map_err(|vain| if before == u64::MAX { vain } else { format!("{vain}: {before} are left") })?;
+        if least == 0 {
+            return Ok(());
+        }
+    }
+}
+
 /// As [`until`], for a test that fails by it.
 ///
 /// # Panics

@@ -73,13 +73,14 @@ impl Witness {
     ///
     /// # Errors
     ///
-    /// When that does not come in time; the text names the first event that is missing.
+    /// When nothing more comes for `patience`; the text names the first event that is missing.
     pub async fn sees_all(&mut self, sim: &Sim, patience: Duration) -> Result<(), String> {
         let until = sim.read(|state| state.ledger.dispatches.len());
         let (seen, task, checked) = (&self.seen, &self.task, &mut self.checked);
-        let waited = wait::until("all events in the topic", patience, async || {
+        let waited = wait::until_none_left("all events in the topic", patience, async || {
+            // Then nothing becomes less.
             if task.is_finished() {
-                return Some(Err("the witness ended by itself".to_owned()));
+                return None;
             }
             let seen = lock(seen);
             sim.read(|state| {
@@ -90,10 +91,10 @@ impl Witness {
                 });
                 *checked += good.count();
             });
-            (*checked == until).then_some(Ok(()))
+            Some((until - *checked) as u64)
         });
         match waited.await {
-            Ok(done) => done,
+            Ok(()) => Ok(()),
             Err(vain) => sim.read(|state| {
                 let first = &state.ledger.dispatches[self.checked];
                 Err(format!(

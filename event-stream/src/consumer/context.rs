@@ -150,7 +150,7 @@ impl Owned {
     }
 
     /// Begins with these partitions. What runs of their earlier assignments ends first. Returns how many are owned now.
-    fn begin(&self, numbers: impl Iterator<Item = i32>) -> usize {
+    pub(super) fn begin(&self, numbers: impl Iterator<Item = i32>) -> usize {
         let terms = self.terms.load();
         let mut partitions = self.partitions();
         for number in numbers {
@@ -285,15 +285,14 @@ mod tests {
         mocking::MockCluster,
         types::{RDKafkaApiKey, RDKafkaRespErr},
     };
-    use time::OffsetDateTime;
     use tokio::{sync::mpsc, time::timeout};
-    use twilight_model::id::Id;
 
     use super::*;
     use crate::{
         Consumer, GatewayEvents, KafkaConfig, Producer, Profile,
         envelope::{Headers, Message},
         kind::Kind,
+        testing,
     };
 
     fn owned() -> Owned {
@@ -326,20 +325,6 @@ mod tests {
         assert!(begun.await);
     }
 
-    fn event(guild: u64, sequence: u64) -> GatewayEvent {
-        GatewayEvent {
-            bot: Id::new(1),
-            shard: 0,
-            session: "session".to_owned(),
-            sequence,
-            kind: "MESSAGE_CREATE".to_owned(),
-            guild: Some(Id::new(guild)),
-            received_at: OffsetDateTime::UNIX_EPOCH,
-            trace: None,
-            payload: "{}".into(),
-        }
-    }
-
     #[tokio::test(flavor = "multi_thread")]
     async fn the_work_on_a_lost_partition_is_dropped_at_once_and_begins_again_with_the_next_assignment() {
         let cluster = MockCluster::new(1).unwrap();
@@ -348,7 +333,7 @@ mod tests {
         cluster.create_topic(&config.events_topic, 1, 1).unwrap();
         let producer = Producer::connect(&config, "test", Profile::Interactive).await.unwrap();
         for sequence in 1..=2 {
-            producer.send::<GatewayEvents>(&event(1, sequence)).await.unwrap();
+            producer.send::<GatewayEvents>(&testing::event(1, sequence)).await.unwrap();
         }
         // What would be waited for, were the partition not lost.
         let bounds = Bounds { revoke_grace: Duration::from_secs(3_600), ..Bounds::default() };

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex, OnceLock, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
     },
     time::Duration,
 };
@@ -26,10 +26,11 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// those of a broker, and holds against it what is finished. Neither needs the partition to be fetched from, so a paused
 /// or stuck one is seen too.
 ///
-/// On a thread of its own, because an answer takes long while records of other brokers may come.
+/// On a thread of its own, because an answer takes long while records of other brokers may come. The end of the consumer
+/// waits for one question at most.
 pub(super) fn watch(owned: &Owned, consumer: &BaseConsumer<Context>, stop: &Receiver<()>) {
     loop {
-        look(owned, consumer);
+        look(owned, consumer, stop);
         let every = owned.terms.load().bounds.lag_every;
         if stop.recv_timeout(every) != Err(RecvTimeoutError::Timeout) {
             return;
@@ -37,11 +38,11 @@ pub(super) fn watch(owned: &Owned, consumer: &BaseConsumer<Context>, stop: &Rece
     }
 }
 
-fn look(owned: &Owned, consumer: &BaseConsumer<Context>) {
+fn look(owned: &Owned, consumer: &BaseConsumer<Context>, stop: &Receiver<()>) {
     let all = owned.all();
-    let ends = ask(owned, |list| at(consumer, list, Offset::End), all.iter().map(|partition| partition.number));
+    let ends = ask(owned, stop, |list| at(consumer, list, Offset::End), all.iter().map(|partition| partition.number));
     let new = all.iter().filter(|partition| partition.unfinished().is_none() && partition.behind.start.get().is_none());
-    let starts = ask(owned, |list| starts(consumer, list), new.map(|partition| partition.number));
+    let starts = ask(owned, stop, |list| starts(consumer, list, stop), new.map(|partition| partition.number));
     let now_ms = now_ms();
     for partition in all {
         if let Some(start) = starts.get(&partition.number) {
@@ -101,6 +102,7 @@ pub(super) fn now_ms() -> i64 {
 /// Offsets of these partitions, without those that nobody tells.
 fn ask(
     owned: &Owned,
+    stop: &Receiver<()>,
     question: impl FnOnce(TopicPartitionList) -> Result<TopicPartitionList, KafkaError>,
     partitions: impl Iterator<Item = i32>,
 ) -> HashMap<i32, i64> {
@@ -108,7 +110,7 @@ fn ask(
     for partition in partitions {
         list.add_partition(&owned.topic, partition);
     }
-    if list.count() == 0 || owned.connection.is_in_doubt() {
+    if list.count() == 0 || owned.connection.is_in_doubt() || is_over(stop) {
         return HashMap::new();
     }
     match question(list) {
@@ -131,8 +133,15 @@ fn at(
 }
 
 /// Where the group goes on in partitions; in those that it never worked on, with the oldest record.
-fn starts(consumer: &BaseConsumer<Context>, list: TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
+fn starts(
+    consumer: &BaseConsumer<Context>,
+    list: TopicPartitionList,
+    stop: &Receiver<()>,
+) -> Result<TopicPartitionList, KafkaError> {
     let oldest = at(consumer, list.clone(), Offset::Beginning)?;
+    if is_over(stop) {
+        return Err(KafkaError::Canceled);
+    }
     let mut committed = consumer.committed_offsets(list, ANSWER)?;
     let of_group: HashMap<_, _> = known(&committed).collect();
     for element in oldest.elements() {
@@ -141,6 +150,11 @@ fn starts(consumer: &BaseConsumer<Context>, list: TopicPartitionList) -> Result<
         }
     }
     Ok(committed)
+}
+
+/// Whether nobody wants to know any more.
+fn is_over(stop: &Receiver<()>) -> bool {
+    stop.try_recv() == Err(TryRecvError::Disconnected)
 }
 
 fn known(list: &TopicPartitionList) -> impl Iterator<Item = (i32, i64)> {
@@ -154,7 +168,37 @@ fn known(list: &TopicPartitionList) -> impl Iterator<Item = (i32, i64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{Arc, mpsc},
+        time::Instant,
+    };
+
     use super::*;
+    use crate::{client, config::KafkaConfig, consumer::metrics::Metrics};
+
+    #[test]
+    fn nobody_is_asked_after_the_stop_and_one_question_ends_it() {
+        // Nobody listens there: each question takes its whole time.
+        let config = KafkaConfig::at("127.0.0.1:1");
+        let owned = Arc::new(Owned::new("events".into(), Metrics::new("events")));
+        owned.begin(0..1);
+        let mut settings = client::settings(&config, "test");
+        let consumer: BaseConsumer<Context> =
+            settings.set("group.id", "test").create_with_context(Context(Arc::clone(&owned))).unwrap();
+
+        let (stop, stopped) = mpsc::channel();
+        let began = Instant::now();
+        let look = std::thread::spawn({
+            let owned = Arc::clone(&owned);
+            move || {
+                watch(&owned, &consumer, &stopped);
+                look(&owned, &consumer, &stopped);
+            }
+        });
+        drop(stop);
+        look.join().unwrap();
+        assert!(began.elapsed() < ANSWER * 2, "{:?}", began.elapsed());
+    }
 
     #[track_caller]
     fn check(

@@ -14,7 +14,10 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
 };
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{RwLock, oneshot},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, error_span};
 
@@ -31,7 +34,7 @@ use super::{
 use crate::{
     client,
     config::KafkaConfig,
-    dead_letters::{self, Class},
+    dead_letters::{self, Class, Death, Extent},
     envelope::Message,
     error::Error,
     producer::Producer,
@@ -61,7 +64,8 @@ pub struct Consumer<T> {
 impl<T: Topic> Consumer<T> {
     /// Makes a consumer of the group `<KAFKA_GROUP_ID, else client_id>.<label of the topic>`; it joins when it runs.
     ///
-    /// A group that is new begins with the oldest record. Dead letters go through `dead_letters`.
+    /// A group that is new begins with the oldest record. Dead letters go through `dead_letters`, best an interactive
+    /// producer: a bulk one dies of a letter that its topic does not take, and another takes its place.
     ///
     /// # Errors
     ///
@@ -192,6 +196,7 @@ impl<T: Topic> Consumer<T> {
             event_metrics,
             owned: Arc::clone(&self.owned),
             dead_letters: self.dead_letters,
+            burials: RwLock::default(),
             group: self.group,
             topic: PhantomData,
         });
@@ -225,6 +230,8 @@ struct Work<T, H> {
     event_metrics: EventMetrics,
     owned: Arc<Owned>,
     dead_letters: Producer,
+    // Held for writing by who writes a dead letter that must not be sent together with another one.
+    burials: RwLock<()>,
     group: String,
     topic: PhantomData<fn() -> T>,
 }
@@ -319,12 +326,12 @@ where
     /// Writes the dead letter, however long that takes: a record is never passed over. Returns false when it was told to
     /// stop before.
     async fn bury(&self, partition: &Partition, record: &Running, attempts: u32, class: Class, error: &str) -> bool {
+        let death = Death { message: &record.message, group: &self.group, attempts, class, error };
         loop {
-            let burial = dead_letters::bury(&self.dead_letters, &record.message, &self.group, attempts, class, error);
             let buried = tokio::select! {
                 biased;
                 () = partition.abandoned.cancelled() => return false,
-                buried = burial => buried,
+                buried = self.bury_what_fits(death) => buried,
             };
             let Err(error) = buried else { return true };
             tracing::warn!(topic = &*record.message.topic, %error, "a dead letter was not written; trying again");
@@ -334,6 +341,40 @@ where
                 () = tokio::time::sleep(BURY_AGAIN) => {}
             }
         }
+    }
+
+    /// Writes as much of a dead letter as its topic takes: a record that can never lie there whole must not stop its
+    /// partition.
+    async fn bury_what_fits(&self, death: Death<'_>) -> Result<(), Error> {
+        let too_large =
+            |written: &Result<(), Error>| matches!(written, Err(Error::TooLarge { .. } | Error::RefusedForSize { .. }));
+        let mut extent = Extent::Whole;
+        let mut written = {
+            let _together = self.burials.read().await;
+            dead_letters::bury(&self.dead_letters, death, extent).await
+        };
+        if !too_large(&written) {
+            return written;
+        }
+        // The brokers may have refused it for what it was sent together with.
+        let _alone = self.burials.write().await;
+        loop {
+            written = dead_letters::bury(&self.dead_letters, death, extent).await;
+            match extent.less() {
+                Some(less) if too_large(&written) => extent = less,
+                _ => break,
+            }
+        }
+        if written.is_ok() && extent != Extent::Whole {
+            let Message { topic, partition, offset, .. } = death.message;
+            tracing::error!(
+                topic = &**topic,
+                partition,
+                offset,
+                "a dead letter is larger than its topic takes: it is cut"
+            );
+        }
+        written
     }
 }
 

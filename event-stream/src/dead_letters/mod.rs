@@ -7,7 +7,7 @@ mod look;
 mod replay;
 mod replayed;
 
-pub(crate) use letter::{bury, mark_refused, topic};
+pub(crate) use letter::{Death, Extent, bury, mark_refused, topic};
 
 pub use id::{InvalidId, LetterId};
 pub use letter::{Class, DeadLetter, UnknownClass};

@@ -57,6 +57,9 @@ pub enum Spared {
     /// The record was never written, and is kept without its value.
     #[error("cannot be replayed: it was refused for its size, and is kept without its value")]
     Refused,
+    /// So many bytes of the record are missing.
+    #[error("cannot be replayed: {0} bytes of it were left out, because its dead letters' topic does not take as much")]
+    Cut(u64),
     /// It does not say what it is.
     #[error("cannot be replayed: it is no dead letter, {0}")]
     NoLetter(String),
@@ -151,6 +154,7 @@ fn spared(buried: &Buried, replaying: Replaying) -> Option<Spared> {
     match &buried.letter {
         Err(error) => Some(Spared::NoLetter(error.to_string())),
         Ok(DeadLetter { class: Class::Refused, .. }) => Some(Spared::Refused),
+        Ok(DeadLetter { left_out: Some(bytes), .. }) => Some(Spared::Cut(*bytes)),
         Ok(letter) if topic(&letter.topic) != buried.id.topic => Some(Spared::Foreign(letter.topic.clone())),
         Ok(_) => (buried.replayed && !replaying.again).then_some(Spared::Before),
     }
@@ -163,6 +167,7 @@ fn record(buried: &Buried) -> Record<'_> {
     headers.text(REPLAYED_FROM, &buried.id.to_string());
     Record {
         topic: origin(&buried.id.topic),
+        partition: None,
         key: message.key.as_deref(),
         headers: headers.finish(),
         payload: message.payload.as_deref(),

@@ -72,12 +72,19 @@ fn marked(message: &Message) -> Option<LetterId> {
     message.headers.text(LETTER).ok()?.parse().ok()
 }
 
-/// The mark for a letter that lies at `to` now.
+/// The mark for a letter that lies at `to` now; in the partition of the letter, for only there it lies behind it, and only
+/// there it is looked for.
 pub(super) fn mark<'a>(id: &'a LetterId, key: &'a str, to: &str) -> Record<'a> {
     let mut headers = HeaderWriter::copy_of(&Headers::default(), |_| true);
     headers.text(LETTER, key);
     headers.text(TO, to);
-    Record { topic: &id.topic, key: Some(key.as_bytes()), headers: headers.finish(), payload: None }
+    Record {
+        topic: &id.topic,
+        partition: Some(id.partition),
+        key: Some(key.as_bytes()),
+        headers: headers.finish(),
+        payload: None,
+    }
 }
 
 #[cfg(test)]

@@ -226,6 +226,7 @@ impl Producer {
         let key = T::key(payload);
         let record = Record {
             topic: T::name(&self.names),
+            partition: None,
             key: Some(key.as_bytes()),
             headers: headers.finish(),
             payload: Some(T::body(payload)),
@@ -266,6 +267,7 @@ impl Producer {
         dead_letters::mark_refused(&mut headers, topic, &self.shared.client_id, error);
         let record = Record {
             topic: &dead_letters::topic(topic),
+            partition: None,
             key: Some(key.as_bytes()),
             headers: headers.finish(),
             payload: None,
@@ -313,7 +315,7 @@ impl Producer {
         let Some(native) = &current.native else { return Err(Error::Ended) };
         let native_record = BaseRecord {
             topic: record.topic,
-            partition: None,
+            partition: record.partition,
             payload: record.payload,
             key: record.key,
             timestamp: None,
@@ -393,6 +395,8 @@ impl std::fmt::Debug for Producer {
 /// A record as librdkafka takes it.
 pub(crate) struct Record<'a> {
     pub(crate) topic: &'a str,
+    /// By the key where `None`.
+    pub(crate) partition: Option<i32>,
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) headers: OwnedHeaders,
     pub(crate) payload: Option<&'a [u8]>,
@@ -460,20 +464,6 @@ mod tests {
         assert_eq!(ids, [1, 3]);
     }
 
-    fn event(sequence: u64, payload: Vec<u8>) -> GatewayEvent {
-        GatewayEvent {
-            bot: Id::new(1),
-            shard: 0,
-            session: "session".to_owned(),
-            sequence,
-            kind: "MESSAGE_CREATE".to_owned(),
-            guild: None,
-            received_at: OffsetDateTime::UNIX_EPOCH,
-            trace: None,
-            payload: payload.into(),
-        }
-    }
-
     #[tokio::test]
     async fn a_refused_record_takes_what_is_behind_it_along_and_nothing_goes_out_before_the_next_life() {
         let config = testing::config();
@@ -485,7 +475,8 @@ mod tests {
         let receipts = Receipts::default();
         let send = |n| {
             let payload = if n == 40 { large.clone() } else { vec![b' '; 100_000] };
-            producer.enqueue_in::<GatewayEvents>(life, &event(n, payload), &receipts, n)
+            let event = GatewayEvent { payload: payload.into(), ..testing::event(1, n) };
+            producer.enqueue_in::<GatewayEvents>(life, &event, &receipts, n)
         };
         // It may die before the last one is handed over.
         let sent = (1..=120).take_while(|n| send(*n).is_ok()).count();
@@ -499,11 +490,11 @@ mod tests {
         assert!(matches!(first, Some(Error::RefusedForSize { .. })), "{first:?}");
         assert!(answers[refused..].iter().all(|answer| answer.failure.is_some()), "{:?}", &answers[refused..]);
 
-        let early = producer.enqueue_in::<GatewayEvents>(life, &event(121, Vec::new()), &receipts, 121);
+        let early = producer.enqueue_in::<GatewayEvents>(life, &testing::event(1, 121), &receipts, 121);
         assert!(matches!(early, Err(Error::Replaced)), "{early:?}");
         let next = producer.life();
         assert_ne!(life, next);
-        producer.enqueue_in::<GatewayEvents>(next, &event(121, Vec::new()), &receipts, 122).unwrap();
+        producer.enqueue_in::<GatewayEvents>(next, &testing::event(1, 121), &receipts, 122).unwrap();
         let answers = answered(&receipts, 1).await;
         assert!(answers[0].number == 122 && answers[0].failure.is_none(), "{answers:?}");
         assert_eq!(producer.shared.metrics.replaced.get(), 1);

@@ -1,12 +1,14 @@
 //! For tests: topics of their own, what a topic holds, and records that no writer of ours would write.
 
+mod events;
 mod groups;
 mod poison;
 mod raw;
 mod topics;
 mod wire;
 
+pub use events::event;
 pub use groups::behind;
 pub use poison::{Expected, Poison, poison};
 pub use raw::{Raw, send_raw};
-pub use topics::{config, dead_letters_of, limit_events, producer, read_all, read_raw};
+pub use topics::{config, dead_letters_of, limit, limit_events, producer, read_all, read_raw};

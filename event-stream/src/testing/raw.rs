@@ -44,6 +44,8 @@ pub async fn send_raw(config: &KafkaConfig, topic: &str, records: &[Raw]) -> Res
     let failed = |source| Error::NotDelivered { topic: topic.to_owned(), source };
     let producer: FutureProducer = client::settings(config, "stranger")
         .set("enable.idempotence", "true")
+        // Nothing keeps a stranger to our limit, and the brokers look at the compressed size alone.
+        .set("message.max.bytes", "100000000")
         .set("compression.type", "lz4")
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", "30000")

@@ -57,9 +57,17 @@ pub async fn producer(config: &KafkaConfig) -> Result<Producer, Error> {
 ///
 /// When the brokers do not answer or refuse.
 pub async fn limit_events(config: &KafkaConfig, bytes: usize) -> Result<(), Error> {
-    let topic = &config.events_topic;
-    let refused = |reason: String| Error::CreateTopic { topic: topic.clone(), reason };
     ensure_topics(config).await?;
+    limit(config, &config.events_topic, bytes).await
+}
+
+/// Lets a topic take no batch beyond so many bytes.
+///
+/// # Errors
+///
+/// When the brokers do not answer or refuse.
+pub async fn limit(config: &KafkaConfig, topic: &str, bytes: usize) -> Result<(), Error> {
+    let refused = |reason: String| Error::CreateTopic { topic: topic.to_owned(), reason };
     let make = |source| Error::Client { client: "test".to_owned(), source };
     let admin: AdminClient<DefaultClientContext> = client::settings(config, "test").create().map_err(make)?;
     let bytes = bytes.to_string();

@@ -36,6 +36,7 @@ async fn a_discarded_event_is_kept_whole_with_its_origin_and_the_error() {
         attempts: 1,
         class: Class::Discarded,
         error: "look the guild up: no such guild".to_owned(),
+        left_out: None,
     };
     assert_eq!(DeadLetter::of(&letter.headers), Ok(expected));
 }

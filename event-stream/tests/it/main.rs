@@ -7,6 +7,7 @@ mod groups;
 mod lag;
 mod members;
 mod order;
+mod oversize;
 mod poison;
 mod priorities;
 mod records;

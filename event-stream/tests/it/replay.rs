@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, future::ready, ops::ControlFlow};
 
 use event_stream::{
-    Bounds, Buried, Class, Failure, GatewayEvents, LetterId, Message, Replaying, Selection, Spared, Told,
-    dead_letters_of, replay, testing, visit_dead_letters,
+    Bounds, Buried, Class, Failure, GatewayEvents, KafkaConfig, LetterId, Message, Replaying, Selection, Spared, Told,
+    dead_letters_of, ensure_topics, replay, testing, visit_dead_letters,
 };
 
 use crate::support::{Kafka, Log, event, id};
@@ -133,6 +133,29 @@ async fn what_was_replayed_is_not_replayed_again_and_what_dies_again_is() {
     let again = Replaying { again: true, ..Replaying::default() };
     assert_eq!(kafka.replay(&one, again).await, [Told::Replayed(second)]);
     assert_eq!(kafka.events().await.len(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_letter_is_known_in_whichever_partition_it_lies() {
+    // The topic of dead letters was made by somebody else, with more than one partition.
+    let config = testing::config();
+    let made_by_hand = KafkaConfig { events_topic: dead_letters_of::<GatewayEvents>(&config), partitions: 6, ..config };
+    ensure_topics(&made_by_hand).await.unwrap();
+    let config = KafkaConfig { events_topic: config.events_topic, ..made_by_hand };
+    ensure_topics(&config).await.unwrap();
+    let kafka = Kafka { producer: testing::producer(&config).await.unwrap(), config };
+    kafka.send((1..=12).map(|guild| event(guild, guild))).await;
+    kafka.let_die(12).await;
+    let letters: Vec<_> = kafka.buried(&Selection::default()).await.into_iter().map(|buried| buried.id).collect();
+    let partitions: BTreeSet<_> = letters.iter().map(|letter| letter.partition).collect();
+    assert!(partitions.len() > 2, "{letters:?}");
+
+    for letter in &letters {
+        let one = Selection { ids: Some(BTreeSet::from([letter.clone()])), ..Selection::default() };
+        assert_eq!(kafka.replay(&one, Replaying::default()).await, [Told::Replayed(letter.clone())]);
+        assert_eq!(kafka.replay(&one, Replaying::default()).await, [Told::Spared(letter.clone(), Spared::Before)]);
+    }
+    assert_eq!(kafka.events().await.len(), 24);
 }
 
 #[tokio::test(flavor = "multi_thread")]

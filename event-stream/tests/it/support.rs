@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
+pub(crate) use event_stream::testing::event;
 use event_stream::{
     Bounds, Consumer, Error, EventMetrics, Failure, GatewayEvents, KafkaConfig, Meta, Producer, Retries, ensure_topics,
     testing,
@@ -11,10 +12,8 @@ use prometheus::{
     Registry,
     proto::{Metric, MetricType},
 };
-use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use twilight_model::id::Id;
 
 /// A test waits this long for a state before it fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -161,20 +160,6 @@ fn value(metric: &Metric, kind: MetricType) -> f64 {
 }
 
 /// The event `sequence` of a guild.
-pub(crate) fn event(guild: u64, sequence: u64) -> GatewayEvent {
-    GatewayEvent {
-        bot: Id::new(1),
-        shard: 0,
-        session: "session".to_owned(),
-        sequence,
-        kind: "MESSAGE_CREATE".to_owned(),
-        guild: Some(Id::new(guild)),
-        received_at: OffsetDateTime::UNIX_EPOCH,
-        trace: None,
-        payload: format!(r#"{{"op":0,"s":{sequence},"t":"MESSAGE_CREATE","d":{{}}}}"#).into(),
-    }
-}
-
 /// Guild and sequence of an event.
 pub(crate) fn id(event: &GatewayEvent) -> (u64, u64) {
     (event.guild.unwrap().get(), event.sequence)
@@ -210,6 +195,17 @@ pub(crate) fn until(reached: impl Fn() -> bool) -> impl Future<Output = ()> {
     within(async move {
         let mut looks = tokio::time::interval(Duration::from_millis(5));
         while !reached() {
+            looks.tick().await;
+        }
+    })
+}
+
+/// Asks until something is so.
+#[track_caller]
+pub(crate) fn until_async(reached: impl AsyncFn() -> bool) -> impl Future<Output = ()> {
+    within(async move {
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        while !reached().await {
             looks.tick().await;
         }
     })

@@ -114,6 +114,8 @@ struct Row {
     guild: Option<String>,
     bot: Option<String>,
     error: String,
+    /// Bytes of the record that the letter does not have; it cannot be replayed.
+    left_out: Option<u64>,
     replayed: bool,
 }
 
@@ -137,6 +139,7 @@ impl Row {
                 Ok(letter) => letter.error.clone(),
                 Err(error) => error.to_string(),
             },
+            left_out: letter.and_then(|letter| letter.left_out),
             replayed: buried.replayed,
         }
     }
@@ -149,7 +152,11 @@ impl Row {
             }
             (topic, ..) => field(topic.as_ref()),
         };
-        let class = if self.replayed { format!("{} (replayed)", self.class) } else { self.class.to_owned() };
+        let class = match (self.left_out, self.replayed) {
+            (Some(_), _) => format!("{} (cut, no replay)", self.class),
+            (None, true) => format!("{} (replayed)", self.class),
+            (None, false) => self.class.to_owned(),
+        };
         [
             self.id.clone(),
             when(self.died_at),

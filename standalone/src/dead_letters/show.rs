@@ -39,6 +39,9 @@ fn write(out: &mut impl Write, buried: &Buried) -> std::io::Result<()> {
             writeln!(out, "attempts  {}", letter.attempts)?;
             writeln!(out, "class     {}", letter.class.as_str())?;
             writeln!(out, "error     {}", text::line(letter.error.as_bytes()))?;
+            if let Some(bytes) = letter.left_out {
+                writeln!(out, "left out  {bytes} bytes, which the topic does not take: it cannot be replayed")?;
+            }
         }
         Err(error) => writeln!(out, "this is no dead letter: {error}")?,
     }

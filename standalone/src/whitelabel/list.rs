@@ -1,4 +1,5 @@
 //! `whitelabel list`.
+#![expect(clippy::print_stderr, reason = "what cannot be listed is told to whoever asked for the list")]
 
 use std::{io::Write, num::NonZeroU32};
 

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU32;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use database::{Database, NewWhitelabelBot, Unreadable};
 use model::Presence;
 use sharder::whitelabel::{SIGNAL, announce};
@@ -34,11 +34,9 @@ pub(super) async fn add(with: WithToken, owner: Id<UserMarker>, message_content:
 pub(super) async fn token(with: WithToken) -> anyhow::Result<()> {
     let known = tokens::ask(&with.discord, tokens::read(with.token)?).await?;
     let db = connect(&with.config).await?;
-    let version = db.whitelabel_bots().set_token(&with.vault, known.bot, &known.token).await?;
-    let Some(version) = version else {
-        bail!("there is no bot {} ({}) yet: `add` adds it", known.bot, known.name);
-    };
-    println!("bot {} ({}) has this token now, its number {version}", known.bot, known.name);
+    let set = db.whitelabel_bots().set_token(&with.vault, known.bot, &known.token).await?;
+    ensure!(set.is_some(), "there is no bot {} ({}) yet: `add` adds it", known.bot, known.name);
+    println!("bot {} ({}) has this token now", known.bot, known.name);
     wake(&with.config, known.bot).await;
     Ok(())
 }

@@ -200,6 +200,23 @@ async fn replay_of_all_replays_each_once_and_names_what_it_cannot() {
 }
 
 #[tokio::test]
+async fn a_letter_that_was_cut_is_said_to_be_so_and_is_not_replayed() {
+    let operator = Operator::new().await;
+    let headers =
+        [("schema", "1"), ("bot", "1"), ("type", "GUILD_CREATE"), ("guild", "5"), ("dead-left-out", "17825792")];
+    operator.bury(&operator.config.events_topic, "exhausted", "no", &headers, b"").await;
+    let id = format!("{}/0/0", operator.events());
+    let text = operator.told(0, &["list"]);
+    assert!(text.contains("exhausted (cut, no replay)"), "{text}");
+    assert!(operator.told(0, &["list", "--json"]).contains("\"left_out\":17825792"));
+    let text = operator.told(0, &["show", &id]);
+    assert!(text.contains("left out  17825792 bytes, which the topic does not take: it cannot be replayed"), "{text}");
+    let text = operator.told(1, &["replay", &id]);
+    assert!(text.contains(&format!("{id} cannot be replayed: 17825792 bytes of it were left out")), "{text}");
+    assert_eq!(operator.records(&operator.config.events_topic).await, 0);
+}
+
+#[tokio::test]
 async fn replay_of_some_fails_where_one_is_not_there_and_replays_the_others() {
     let operator = Operator::new().await;
     operator.bury_both().await;

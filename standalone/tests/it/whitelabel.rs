@@ -99,7 +99,7 @@ async fn a_bot_is_added_changed_listed_and_removed() {
     let row = bots.by_id(desk.seed.application).await.unwrap().unwrap();
     assert_eq!((row.bot.enabled, row.bot.message_content, row.bot.presence), (true, false, None));
 
-    bots.mark_refused(desk.seed.application, 1, 4004, "the token is wrong").await.unwrap();
+    bots.mark_refused(desk.seed.application, row.bot.token_version, 4004, "the token is wrong").await.unwrap();
     let json = desk.run(&["list", "--json"], "").await;
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((&json["state"], &json["refusal"]["code"]), (&"refused".into(), &4004.into()));
@@ -122,7 +122,7 @@ async fn a_token_is_changed_for_the_bot_that_discord_says_it_is_of() {
     let old = desk.run(&["token"], &token).await;
     Desk::refused(&old, 1, "Discord refuses this token");
     assert!(!old.stderr.contains(&token), "{old:?}");
-    Desk::done(&desk.run(&["token"], &new).await, "its number 2");
+    Desk::done(&desk.run(&["token"], &new).await, "has this token now");
     Desk::refused(&desk.run(&["token"], "\n").await, 1, "there is no token");
     let person = desk.sim.read(|state| state.users[&desk.seed.admin].token.clone());
     assert_eq!(desk.run(&["token"], &person).await.code, Some(1));

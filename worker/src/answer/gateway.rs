@@ -35,8 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Up to this age a click is worked on before its first answer: half a second is left then, and Discord surely waits still.
 const FRESH: Duration = Duration::from_millis(1_500);
 
-/// Between two attempts to bring an answer to Discord, or a click to Kafka.
+/// Between two attempts to bring an answer to Discord.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long a handler waits for Kafka to have a click. Others wait for its turn.
+const KEEPING: Duration = Duration::from_secs(3);
 
 /// Does what the click asks for and answers it.
 ///
@@ -44,16 +47,21 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// before this returns: so no click lives in this process alone, and a slow one does not hold up the next event of its guild.
 /// A click that comes again has no second effect: each verb recognises its own work; and its answer is completed where "the
 /// answer comes later" still stands.
-pub async fn answer(cx: &Context, interaction: Interaction, event: &GatewayEvent) {
+///
+/// # Errors
+///
+/// To be tried again while Kafka does not take the click, which was told "the answer comes later": Discord says then that it
+/// waits still.
+pub async fn answer(cx: &Context, interaction: Interaction, event: &GatewayEvent) -> Result<(), event_stream::Failure> {
     let id = interaction.id;
     if interaction.application_id != cx.bot {
         warn!(interaction.id = %id, "interaction {id} is another application's");
-        return;
+        return Ok(());
     }
     let age = age(cx, event.received_at);
     if age >= TOKEN_LIFE {
         info!(interaction.id = %id, "interaction {id} came too late");
-        return;
+        return Ok(());
     }
     let interaction = Arc::new(interaction);
     let autocomplete = matches!(interaction.kind(), Kind::Autocomplete(_));
@@ -64,26 +72,31 @@ pub async fn answer(cx: &Context, interaction: Interaction, event: &GatewayEvent
     }
     let reply = match timeout(PATIENCE.saturating_sub(age), work(cx, &interaction, "gateway")).await {
         Ok(Some(reply)) => reply,
-        _ if autocomplete => return,
+        _ if autocomplete => return Ok(()),
         // Slow, or the database is away.
         Ok(None) | Err(_) => return put_off(cx, &interaction, event).await,
     };
     match acknowledge(cx, &interaction, &reply.into_response(), event.received_at).await {
-        Ok(()) => {}
+        Ok(()) => Ok(()),
         // Somebody answered this click before: where only "the answer comes later" stands, a crash kept the rest from it.
         Err(error) if failure(&error) == Failure::Answered => {
             if awaits(cx, &interaction).await {
-                keep(cx, &interaction, event).await;
+                keep(cx, &interaction, event).await
+            } else {
+                Ok(())
             }
         }
-        Err(error) => unanswered(&interaction, &error),
+        Err(error) => {
+            unanswered(&interaction, &error);
+            Ok(())
+        }
     }
 }
 
 /// Says "the answer comes later", and leaves the click to the topic of late ones.
 ///
 /// Not the other way round: a click that Discord has given up must have no effect.
-async fn put_off(cx: &Context, interaction: &Interaction, event: &GatewayEvent) {
+async fn put_off(cx: &Context, interaction: &Interaction, event: &GatewayEvent) -> Result<(), event_stream::Failure> {
     let said = match acknowledge(cx, interaction, &deferred(), event.received_at).await {
         Ok(()) => true,
         // By an earlier coming of this click, or by an attempt whose answer was lost.
@@ -93,9 +106,7 @@ async fn put_off(cx: &Context, interaction: &Interaction, event: &GatewayEvent) 
             false
         }
     };
-    if said {
-        keep(cx, interaction, event).await;
-    }
+    if said { keep(cx, interaction, event).await } else { Ok(()) }
 }
 
 /// Whether "the answer comes later" stands there and waits for us.
@@ -111,12 +122,15 @@ async fn awaits(cx: &Context, interaction: &Interaction) -> bool {
 /// Leaves the click to the topic of late ones. Returns when Kafka has it, for until then the event counts as unfinished; where
 /// this process ends first, the event comes again.
 ///
-/// Tried again here rather than by the consumer, who would have Discord asked anew each time.
-async fn keep(cx: &Context, interaction: &Interaction, event: &GatewayEvent) {
+/// # Errors
+///
+/// When Kafka does not have it soon, though it may get it still. The consumer calls again, who lets others have their turn
+/// meanwhile; Discord is asked anew each time, which the consumer's growing pauses bound.
+async fn keep(cx: &Context, interaction: &Interaction, event: &GatewayEvent) -> Result<(), event_stream::Failure> {
     let id = interaction.id;
     let Some(payload) = data(&event.payload) else {
         warn!(interaction.id = %id, "interaction {id} cannot be cut out of its event");
-        return;
+        return Ok(());
     };
     let late = LateInteraction {
         bot: event.bot,
@@ -126,14 +140,12 @@ async fn keep(cx: &Context, interaction: &Interaction, event: &GatewayEvent) {
         trace: event.trace.map(|trace| trace.child(id.get())),
         payload,
     };
-    while let Err(error) = cx.late_clicks.send::<LateInteractions>(&late).await {
-        let error = anyhow::Error::from(error);
-        warn!(interaction.id = %id, "interaction {id} is not on Kafka yet: {error:#}");
-        if age(cx, event.received_at) >= TOKEN_LIFE {
-            return;
-        }
-        sleep(PAUSE).await;
-    }
+    let error = match timeout(KEEPING, cx.late_clicks.send::<LateInteractions>(&late)).await {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => anyhow::Error::from(error),
+        Err(late) => late.into(),
+    };
+    Err(event_stream::Failure::wait(error.context(format!("keep interaction {id} on Kafka"))))
 }
 
 /// What a frame carries, byte for byte.

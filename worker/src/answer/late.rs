@@ -30,9 +30,13 @@ const LAST_TRY: Duration = Duration::minutes(14);
 /// To be tried again while the database is away, until the token's last minute, and while Discord does not take the answer.
 /// Not again where Discord refuses it for good.
 pub async fn answer(cx: &Context, late: &LateInteraction) -> Result<(), Failure> {
+    // Its own worker answers it.
+    if late.bot != cx.bot {
+        return Ok(());
+    }
     let interaction = Interaction::parse(&late.payload).map_err(Failure::discard)?;
     let id = interaction.id;
-    if late.bot != cx.bot || interaction.application_id != cx.bot {
+    if interaction.application_id != cx.bot {
         return Err(Failure::discard(anyhow::anyhow!("interaction {id} is another bot's")));
     }
     let age = cx.clock.now() - late.received_at;

@@ -9,6 +9,5 @@ use crate::{answer, context::Context, interaction::Interaction};
 /// Idempotent: see [`answer::gateway::answer`].
 pub(super) async fn handle(cx: &Context, event: &GatewayEvent) -> Result<(), Failure> {
     let interaction: Interaction = decode(event)?;
-    answer::gateway::answer(cx, interaction, event).await;
-    Ok(())
+    answer::gateway::answer(cx, interaction, event).await
 }

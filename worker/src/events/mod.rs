@@ -68,16 +68,39 @@ fn cause(event: &GatewayEvent) -> database::Cause {
     database::Cause::event(event.bot, &event.session, event.sequence)
 }
 
-/// The database may be back soon; what it refuses for good is a dead letter.
+/// The database may be back soon; what no repetition cures is a dead letter at once, and all else after some attempts.
 fn failed(error: database::Error) -> Failure {
-    if error.is_transient() { Failure::wait(error) } else { Failure::discard(error) }
+    if error.is_transient() {
+        Failure::wait(error)
+    } else if error.is_for_good() {
+        Failure::discard(error)
+    } else {
+        Failure::retry(error)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use event_stream::{Kind, Priority};
+    use model::{TicketKey, TicketNumber, TicketState};
+    use twilight_model::id::Id;
 
     use super::*;
+
+    #[track_caller]
+    fn check(error: database::Error, then: &str) {
+        let failure = format!("{:?}", failed(error));
+        assert!(failure.starts_with(&format!("Failure {{ then: {then}")), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn what_the_database_refuses_is_tried_again_unless_no_repetition_cures_it() {
+        let config = database::DatabaseConfig { uri: "postgres://tickets@127.0.0.1:1/tickets".into(), threads: 1 };
+        check(database::Database::connect(&config).await.unwrap_err(), "Wait");
+        let ticket = TicketKey { guild: Id::new(5), number: TicketNumber(1) };
+        check(database::Error::ChannelTaken { ticket, channel: Id::new(6) }, "Discard");
+        check(database::Error::State { ticket, wanted: TicketState::Open, found: TicketState::Closing }, "Retry");
+    }
 
     #[test]
     fn what_is_handled_comes_before_what_nobody_handles() {

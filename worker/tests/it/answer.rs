@@ -3,6 +3,7 @@ use std::time::Duration;
 use common::telemetry::testing::capture;
 use database::{Database, DatabaseConfig};
 use discord_sim::{RestFault, state::Interaction as Made};
+use event_stream::{KafkaConfig, Producer, Profile, embedded::Broker, ensure_topics, testing};
 use model::{
     TraceParent,
     topics::{GatewayEvent, LateInteraction},
@@ -82,7 +83,7 @@ async fn what_takes_longer_than_two_seconds_is_deferred_and_finished_from_kafka(
     let house = House::furnished().await;
     let (made, event, read) = pressed(&house).await;
     house.fail("POST", "/guilds/{guild_id}/channels", RestFault::Delay(Duration::from_millis(2_300)));
-    gateway::answer(&house.cx, read, &event).await;
+    gateway::answer(&house.cx, read, &event).await.unwrap();
     assert_eq!(house.sim.answered(made.id).await.acknowledged.unwrap().kind, 5);
     let late = kept(&house, &made).await;
     assert_eq!(serde_json::from_slice::<Value>(&late.payload).unwrap(), made.payload);
@@ -101,7 +102,7 @@ async fn the_two_seconds_count_from_the_receipt() {
     let (made, mut event, read) = pressed(&house).await;
     event.received_at -= time::Duration::milliseconds(1_400);
     house.fail("POST", "/guilds/{guild_id}/channels", RestFault::Delay(Duration::from_millis(1_500)));
-    gateway::answer(&house.cx, read, &event).await;
+    gateway::answer(&house.cx, read, &event).await.unwrap();
     assert_eq!(house.sim.answered(made.id).await.acknowledged.unwrap().kind, 5);
     late::answer(&house.cx, &kept(&house, &made).await).await.unwrap();
     house.leave().await;
@@ -114,7 +115,7 @@ async fn an_answer_that_discord_stumbles_over_is_given_again() {
         let house = House::furnished().await;
         let (made, event, read) = pressed(&house).await;
         house.fail("POST", callback, fault);
-        gateway::answer(&house.cx, read, &event).await;
+        gateway::answer(&house.cx, read, &event).await.unwrap();
         let answer = house.sim.response(made.id).await;
         assert!(answer.content.starts_with("Ticket opened"), "{}", answer.content);
         assert_eq!(house.count("POST", callback), 2);
@@ -127,7 +128,7 @@ async fn an_answer_that_discord_stumbles_over_is_given_again() {
 async fn a_command_that_says_it_is_slow_is_kept_before_it_runs() {
     let house = House::new().await;
     let (made, event, read) = commanded(&house, "setup").await;
-    gateway::answer(&house.cx, read, &event).await;
+    gateway::answer(&house.cx, read, &event).await.unwrap();
     assert_eq!(house.sim.answered(made.id).await.acknowledged.unwrap().kind, 5);
     let late = kept(&house, &made).await;
     assert_eq!(house.settings().await.staff_role, None);
@@ -158,7 +159,7 @@ async fn a_click_outlives_a_database_that_is_away_whichever_way_it_came() {
     let (made, event, read) = pressed(&house).await;
     let url = serve(&away, None).await;
     assert_eq!(status(&url, None, made.payload.to_string()).await, 202);
-    gateway::answer(&away, read, &event).await;
+    gateway::answer(&away, read, &event).await.unwrap();
     assert_eq!(house.sim.answered(made.id).await.acknowledged.unwrap().kind, 5);
     let late = kept(&house, &made).await;
     let failure = format!("{:?}", late::answer(&away, &late).await.unwrap_err());
@@ -174,7 +175,7 @@ async fn a_late_click_whose_token_ends_is_given_an_apology() {
     let house = House::furnished().await;
     let away = without_database(&house).await;
     let (made, event, read) = pressed(&house).await;
-    gateway::answer(&away, read, &event).await;
+    gateway::answer(&away, read, &event).await.unwrap();
     let mut late = kept(&house, &made).await;
     late.received_at -= time::Duration::minutes(14);
     late::answer(&away, &late).await.unwrap();
@@ -184,11 +185,58 @@ async fn a_late_click_whose_token_ends_is_given_an_apology() {
 }
 
 #[tokio::test]
+async fn a_deferral_that_kafka_does_not_take_soon_is_tried_again_by_the_consumer() {
+    let config = testing::config();
+    ensure_topics(&config).await.unwrap();
+    testing::limit(&config, &config.interactions_topic, 100).await.unwrap();
+    let refused = testing::producer(&config).await.unwrap();
+    let broker = Broker::start().unwrap();
+    let gone = KafkaConfig::at(broker.bootstrap());
+    let unheard = Producer::connect(&gone, "test", Profile::Interactive).await.unwrap();
+    drop(broker);
+
+    for producer in [refused, unheard] {
+        let house = House::new().await;
+        let (made, event, read) = commanded(&house, "setup").await;
+        let cx = Context { late_clicks: producer, ..house.cx.clone() };
+        // Shorter than a producer tries.
+        let soon = Duration::from_secs(8);
+        let outcome = tokio::time::timeout(soon, gateway::answer(&cx, read.clone(), &event)).await;
+        let failure = format!("{:?}", outcome.expect("others have their turn").unwrap_err());
+        assert!(failure.contains("then: Wait"), "{failure}");
+        assert_eq!(house.sim.answered(made.id).await.acknowledged.unwrap().kind, 5);
+
+        gateway::answer(&house.cx, read, &event).await.unwrap();
+        late::answer(&house.cx, &kept(&house, &made).await).await.unwrap();
+        assert!(house.sim.response(made.id).await.content.contains("made: "));
+        house.leave().await;
+    }
+}
+
+#[tokio::test]
+async fn a_late_click_of_another_bot_is_left_to_it() {
+    let house = House::furnished().await;
+    let (made, event, read) = commanded(&house, "setup").await;
+    gateway::answer(&house.cx, read, &event).await.unwrap();
+    let mut late = kept(&house, &made).await;
+    let other = Context { bot: Id::new(99), ..house.cx.clone() };
+    late::answer(&other, &late).await.unwrap();
+    // Whoever wrote it contradicts itself.
+    late.bot = other.bot;
+    let failure = format!("{:?}", late::answer(&other, &late).await.unwrap_err());
+    assert!(failure.contains("then: Discard"), "{failure}");
+    let late = kept(&house, &made).await;
+    late::answer(&house.cx, &late).await.unwrap();
+    assert!(house.sim.response(made.id).await.content.contains("reused: "));
+    house.leave().await;
+}
+
+#[tokio::test]
 async fn an_answer_that_discord_refuses_for_good_is_given_once() {
     let house = House::furnished().await;
     let away = without_database(&house).await;
     let (made, event, read) = pressed(&house).await;
-    gateway::answer(&away, read, &event).await;
+    gateway::answer(&away, read, &event).await.unwrap();
     let late = kept(&house, &made).await;
     let edit = "/webhooks/{webhook_id}/{webhook_token}/messages/@original";
     house.fail("PATCH", edit, RestFault::Refuse(400, 50_035));
@@ -216,9 +264,9 @@ async fn with_a_key_the_route_answers_only_those_who_have_it() {
 async fn a_click_that_comes_again_keeps_its_first_answer() {
     let house = House::furnished().await;
     let (made, event, read) = pressed(&house).await;
-    gateway::answer(&house.cx, read.clone(), &event).await;
+    gateway::answer(&house.cx, read.clone(), &event).await.unwrap();
     let first = house.sim.answered(made.id).await.acknowledged.unwrap();
-    gateway::answer(&house.cx, read, &event).await;
+    gateway::answer(&house.cx, read, &event).await.unwrap();
     let again = house.sim.answered(made.id).await.acknowledged.unwrap();
     assert_eq!(first, again);
     assert_eq!(house.ticket_channels().len(), 1);
@@ -232,7 +280,7 @@ async fn a_deferral_that_a_crash_left_is_finished_when_the_click_comes_again() {
     let deferred = reply::deferred();
     let client = house.cx.discord.requests().interaction(house.cx.bot);
     house.cx.discord.send(client.create_response(made.id, &made.token, &deferred)).await.unwrap();
-    gateway::answer(&house.cx, read, &event).await;
+    gateway::answer(&house.cx, read, &event).await.unwrap();
     late::answer(&house.cx, &kept(&house, &made).await).await.unwrap();
     let answer = house.sim.response(made.id).await;
     assert!(answer.content.starts_with("Ticket opened"), "{}", answer.content);
@@ -245,7 +293,7 @@ async fn an_old_click_that_nobody_can_answer_has_no_effect() {
     let (made, mut event, read) = pressed(&house).await;
     event.received_at = OffsetDateTime::now_utc() - time::Duration::seconds(10);
     house.sim.write(|state| state.interactions.get_mut(&made.id).unwrap().failed = true);
-    gateway::answer(&house.cx, read, &event).await;
+    gateway::answer(&house.cx, read, &event).await.unwrap();
     assert!(house.ticket_channels().is_empty());
     assert!(house.cx.db.tickets().by_number(house.key(1)).await.unwrap().is_none());
     house.leave().await;

@@ -20,7 +20,9 @@ async fn deliver(house: &House, id: Id<InteractionMarker>) {
         let read = Interaction::parse(made.payload.to_string().as_bytes()).unwrap();
         racing.spawn(async move { gateway::answer(&cx, read, &event).await });
     }
-    racing.join_all().await;
+    for answered in racing.join_all().await {
+        answered.unwrap();
+    }
 }
 
 async fn count(house: &House, number: i32, kind: &str) -> usize {

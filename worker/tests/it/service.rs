@@ -4,7 +4,7 @@ use axum::{Json, Router, routing::post};
 use common::{discord::DiscordConfig, service::Service};
 use database::DatabaseConfig;
 use discord_sim::{RestFault, RestMatch};
-use event_stream::{GatewayEvents, LateInteractions, ensure_topics, testing};
+use event_stream::{GatewayEvents, KafkaConfig, LateInteractions, ensure_topics, testing};
 use model::topics::LateInteraction;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -21,7 +21,7 @@ use crate::{
 struct Running {
     house: House,
     addr: SocketAddr,
-    kafka: event_stream::KafkaConfig,
+    kafka: KafkaConfig,
     producer: event_stream::Producer,
     service: Service,
     worker: tokio::task::JoinHandle<anyhow::Result<()>>,
@@ -33,7 +33,10 @@ impl Running {
     }
 
     async fn start_in(house: House) -> Running {
-        let kafka = testing::config();
+        Running::start_on(house, testing::config()).await
+    }
+
+    async fn start_on(house: House, kafka: KafkaConfig) -> Running {
         ensure_topics(&kafka).await.unwrap();
         let producer = testing::producer(&kafka).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -149,6 +152,44 @@ async fn a_late_click_is_finished_in_the_place_of_its_deferral() {
     assert_eq!(house.sim.response(form).await.content, "That took too long. Please press again.");
     assert_eq!(house.ticket_channels().len(), 1);
     running.stop().await;
+}
+
+#[tokio::test]
+async fn workers_of_two_bots_share_the_topics_and_each_handles_all_of_its_own() {
+    const MESSAGES: usize = 20;
+    // Of one partition only one member of a group hears.
+    let kafka = KafkaConfig { partitions: 1, ..testing::config() };
+    let mut bots = Vec::new();
+    for _ in 0..2 {
+        let house = House::furnished().await;
+        let ticket = house.opened().await;
+        bots.push((Running::start_on(house, kafka.clone()).await, ticket));
+    }
+    for _ in 0..MESSAGES {
+        for (running, ticket) in &bots {
+            let (house, channel) = (&running.house, ticket.channel.unwrap());
+            let said = house.sim.write(|state| state.say(channel, house.seed.member, "hello")).unwrap();
+            let frame = house.sim.read(|state| state.message_event_json(state.message(channel, said).unwrap()));
+            running.producer.send::<GatewayEvents>(&event(house, "MESSAGE_CREATE", &frame)).await.unwrap();
+        }
+    }
+    for (running, ticket) in &bots {
+        let mut messages = running.house.cx.db.messages();
+        let all = async {
+            while messages.list(ticket.key).await.unwrap().len() < MESSAGES {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, all).await.expect("every message is kept");
+        // Slow, and so by way of the topic of late clicks.
+        running.house.set_endpoint(None);
+        let (sim, seed) = (&running.house.sim, running.house.seed);
+        let setup = || sim.command(seed.admin, seed.support, "setup", &json!([])).unwrap();
+        assert!(running.by_gateway(setup).await.contains("reused: "));
+    }
+    for (running, _) in bots {
+        running.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use discord_sim::{
     ledger::{Dispatch, Identify},
     state::Channel,
 };
-use event_stream::{KafkaConfig, Message, testing};
+use event_stream::{Message, testing};
 use model::{CapturedMessage, RecordedEvent, Ticket, TicketKey, TicketNumber};
 use twilight_model::id::{
     Id,
@@ -63,7 +63,7 @@ impl Evidence {
         if let Err(late) = witness.sees_all(&world.sim, patience).await {
             vain.push(Violation::new(Rule::Kept, late));
         }
-        if let Err(late) = committed(&world.kafka, patience).await {
+        if let Err(late) = committed(world, patience).await {
             vain.push(Violation::new(Rule::Committed, late));
         }
         let evidence = Self::take(world, &mut vain).await;
@@ -81,7 +81,7 @@ impl Evidence {
         let records = records.inspect_err(|error| failed("the events", error)).unwrap_or_default();
         let dead = testing::read_raw(kafka, &testing::dead_letters_of(topic)).await;
         let dead = dead.inspect_err(|error| failed("the dead letters", error)).unwrap_or_default();
-        let behind = testing::behind(kafka, &group(kafka), topic).await;
+        let behind = testing::behind(kafka, &group(world), topic).await;
         let behind = behind.inspect_err(|error| failed("the offsets", error)).unwrap_or_default();
         let guilds: Vec<_> = world.sim.read(|state| state.guilds.keys().copied().collect());
         let mut tickets = Vec::new();
@@ -139,14 +139,16 @@ impl Evidence {
 }
 
 /// The worker's group of the events' topic.
-fn group(kafka: &KafkaConfig) -> String {
-    format!("{}.events", kafka.group.as_deref().unwrap_or("worker"))
+fn group(world: &World) -> String {
+    let kafka = world.kafka.of_bot("worker", world.seed.application);
+    format!("{}.events", kafka.group.as_deref().unwrap_or_default())
 }
 
-async fn committed(kafka: &KafkaConfig, patience: Duration) -> Result<(), String> {
-    let (group, topic) = (group(kafka), &kafka.events_topic);
-    wait::until("the worker to commit everything", patience, async || {
-        (testing::behind(kafka, &group, topic).await.ok()? == 0).then_some(())
+async fn committed(world: &World, patience: Duration) -> Result<(), String> {
+    let (kafka, group) = (&world.kafka, group(world));
+    let topic = &kafka.events_topic;
+    wait::until_none_left("the worker to commit everything", patience, async || {
+        testing::behind(kafka, &group, topic).await.ok()
     })
     .await
 }

@@ -13,10 +13,7 @@ use event_stream::{
     embedded::{Answer, Broker},
     testing,
 };
-use model::topics::GatewayEvent;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use time::OffsetDateTime;
-use twilight_model::id::Id;
 
 use super::{Dose, Report};
 use crate::check::{Rule, Violation};
@@ -163,7 +160,10 @@ impl World {
         report.events += names.len() as u64;
         let under_way: Result<Vec<_>, _> = names
             .iter()
-            .map(|name| self.producer.enqueue::<GatewayEvents>(&event(*name)).map(|delivery| (*name, delivery)))
+            .map(|name| {
+                let event = testing::event(name.0, name.1);
+                self.producer.enqueue::<GatewayEvents>(&event).map(|delivery| (*name, delivery))
+            })
             .collect();
         let mut acked = Vec::with_capacity(names.len());
         for (name, delivery) in under_way.map_err(broken)? {
@@ -194,20 +194,6 @@ impl World {
             Ok(((message.partition, message.offset), (guild, message.headers.parse("sequence").map_err(broken)?)))
         };
         raw.iter().map(read).collect()
-    }
-}
-
-fn event((guild, sequence): Name) -> GatewayEvent {
-    GatewayEvent {
-        bot: Id::new(1),
-        shard: 0,
-        session: "session".to_owned(),
-        sequence,
-        kind: "MESSAGE_CREATE".to_owned(),
-        guild: Some(Id::new(guild)),
-        received_at: OffsetDateTime::UNIX_EPOCH,
-        trace: None,
-        payload: format!(r#"{{"op":0,"s":{sequence},"t":"MESSAGE_CREATE","d":{{}}}}"#).into(),
     }
 }
 
