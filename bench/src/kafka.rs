@@ -1,6 +1,6 @@
 //! The topics of a run: made, asked how much is in them, removed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rdkafka::{
@@ -36,7 +36,15 @@ impl Kafka {
     pub(crate) fn create(&self, topic: &str) -> anyhow::Result<()> {
         let new = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1));
         let made = self.runtime.block_on(self.admin.create_topics([&new], &AdminOptions::new()));
-        made.with_context(|| format!("make topic {topic}")).map(drop)
+        made.with_context(|| format!("make topic {topic}"))?;
+        // The broker answers before it leads every partition.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.records(topic) {
+                Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(100)),
+                led => return led.map(drop),
+            }
+        }
     }
 
     /// How many records a topic holds.

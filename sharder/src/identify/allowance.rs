@@ -179,8 +179,8 @@ impl Drop for Inner {
     }
 }
 
-/// At least as many as may be under way at once, of which Discord has not told yet.
+/// At least as many as may be under way at once, of which Discord has not told yet; but no more than a tenth of all.
 fn reserve(limit: &StartLimit, percent: u8) -> u32 {
     let part = u32::try_from(u64::from(limit.total) * u64::from(percent) / 100).unwrap_or(u32::MAX);
-    part.max(limit.max_concurrency.into())
+    part.max(u32::from(limit.max_concurrency).min(limit.total / 10))
 }
