@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod allocator;
+
 pub mod config;
 pub mod service;
 pub mod telemetry;

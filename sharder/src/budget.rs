@@ -37,7 +37,7 @@ struct Inner {
 
 impl Budget {
     /// For one process: beyond it sockets are not read.
-    pub const PROCESS: Limits = Limits { events: 20_000, bytes: 32 << 20 };
+    pub const PROCESS: Limits = Limits { events: 10_000, bytes: 8 << 20 };
     /// What each shard may hold whatever the others do. Above 0: a shard that is full has answers to come, and looks again
     /// when they came.
     pub const MINIMUM: Limits = Limits { events: 16, bytes: 64 << 10 };
