@@ -6,6 +6,10 @@ use std::time::Duration;
 pub const USER_AGENT: &str =
     concat!("DiscordBot (https://github.com/tickets-rs/tickets, ", env!("CARGO_PKG_VERSION"), ")");
 
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(60);
+
 /// A client with time limits for connecting (5 s) and for a whole request (30 s); `name` says in the User-Agent who
 /// calls. Cheap to clone; make one per purpose.
 ///
@@ -16,12 +20,28 @@ pub fn client(name: &str) -> Result<reqwest::Client, reqwest::Error> {
     builder().user_agent(format!("{USER_AGENT} {name}")).build()
 }
 
+/// A client that sends what it is given and gives back what it gets: it follows no redirect, adds no header, unpacks
+/// nothing, and has no time limit but the one for connecting.
+///
+/// # Errors
+///
+/// When the system's certificate authorities cannot be loaded.
+pub fn transparent() -> Result<reqwest::Client, reqwest::Error> {
+    crate::tls::install_provider();
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_gzip()
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
+        .build()
+}
+
 /// What this crate's clients have in common.
 pub(crate) fn builder() -> reqwest::ClientBuilder {
     crate::tls::install_provider();
     reqwest::Client::builder()
         .user_agent(USER_AGENT)
-        .connect_timeout(Duration::from_secs(5))
+        .connect_timeout(CONNECT)
         .timeout(Duration::from_secs(30))
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(IDLE)
 }

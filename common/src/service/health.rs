@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Dependency, Service};
 
@@ -9,6 +12,8 @@ pub(super) struct Health {
     version: &'static str,
     status: Status,
     dependencies: Vec<Entry>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    details: BTreeMap<&'static str, Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     services: Vec<Health>,
 }
@@ -36,6 +41,7 @@ impl Health {
             Entry { name: dependency.name(), up: reason.is_none(), reason }
         };
         let dependencies: Vec<Entry> = service.dependencies().iter().map(entry).collect();
+        let details = service.details().iter().map(|detail| (detail.name(), detail.read())).collect();
         let services: Vec<Health> = service.children().iter().map(Health::of).collect();
         let all_up = dependencies.iter().all(|dependency| dependency.up)
             && services.iter().all(|service| service.status == Status::Ready);
@@ -44,7 +50,7 @@ impl Health {
             (false, true) => Status::Ready,
             (false, false) => Status::Waiting,
         };
-        Health { service: service.name(), version: env!("CARGO_PKG_VERSION"), status, dependencies, services }
+        Health { service: service.name(), version: env!("CARGO_PKG_VERSION"), status, dependencies, details, services }
     }
 
     pub(super) fn is_ready(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The runtime of a process: start, tasks, health, metrics, and a stop that finishes the work in flight.
 
 mod dependency;
+mod detail;
 mod health;
 mod http;
 mod main;

@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Dependency, Http, Stopped,
+    detail::Detail,
     health::Health,
     process::{GRACE, Process},
     tasks,
@@ -31,6 +32,7 @@ struct Inner {
     tasks: TaskTracker,
     metrics: Registry,
     dependencies: Mutex<Vec<Dependency>>,
+    details: Mutex<Vec<Detail>>,
     children: Mutex<Vec<Service>>,
     listener: Mutex<Option<TcpListener>>,
 }
@@ -46,6 +48,7 @@ impl Service {
                 tasks: TaskTracker::new(),
                 metrics,
                 dependencies: Mutex::default(),
+                details: Mutex::default(),
                 children: Mutex::default(),
                 listener: Mutex::default(),
             }),
@@ -71,6 +74,11 @@ impl Service {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.inner.name
+    }
+
+    /// Shows on `/health`, under this name, what `read` says at the moment of asking. It must hold no secret.
+    pub fn detail(&self, name: &'static str, read: impl Fn() -> serde_json::Value + Send + Sync + 'static) {
+        lock(&self.inner.details).push(Detail::new(name, read));
     }
 
     /// Hands this listener to the next call of [`listener`](Service::listener) or [`http`](Service::http), which then
@@ -227,6 +235,10 @@ impl Service {
 
     pub(super) fn dependencies(&self) -> Vec<Dependency> {
         lock(&self.inner.dependencies).clone()
+    }
+
+    pub(super) fn details(&self) -> Vec<Detail> {
+        lock(&self.inner.details).clone()
     }
 
     pub(super) fn children(&self) -> Vec<Service> {

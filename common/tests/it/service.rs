@@ -1,4 +1,11 @@
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, routing::get};
 use common::service::{Service, Stopped, TaskFailed};
@@ -71,6 +78,23 @@ async fn a_prepared_listener_is_used_instead_of_the_address() {
     let service = Service::for_test("prepared").with_listener(listener);
     let http = service.http(SocketAddr::from(([192, 0, 2, 1], 1))).await.unwrap();
     assert_eq!(http.local_addr(), addr);
+}
+
+#[tokio::test]
+async fn health_shows_what_the_service_tells_of_itself() {
+    let service = Service::for_test("teller");
+    let count = Arc::new(AtomicU64::new(1));
+    let asked = count.clone();
+    service.detail("count", move || asked.load(Ordering::Relaxed).into());
+    let http = service.http(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let addr = http.local_addr();
+    http.serve(Router::new());
+    for expected in [1, 2] {
+        count.store(expected, Ordering::Relaxed);
+        let (_, health) = answer(addr, "/health").await;
+        let health: serde_json::Value = serde_json::from_str(&health).unwrap();
+        assert_eq!(health["details"]["count"], expected);
+    }
 }
 
 #[tokio::test]
