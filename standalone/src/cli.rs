@@ -56,6 +56,7 @@ enum Name {
     Sharder,
     WhitelabelSharder,
     HttpGateway,
+    GlobalResolver,
     Worker,
 }
 
@@ -93,6 +94,7 @@ pub fn main() -> ExitCode {
             service::main("whitelabel-sharder", sharder::whitelabel::run)
         }
         Command::Service { name: Name::HttpGateway } => service::main("http-gateway", http_gateway::run),
+        Command::Service { name: Name::GlobalResolver } => service::main("global-resolver", global_resolver::run),
         Command::Service { name: Name::Worker } => service::main("worker", worker::run),
         Command::Config { format } => {
             settings::print(format);

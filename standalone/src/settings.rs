@@ -13,6 +13,7 @@ pub fn all() -> Vec<(&'static str, Vec<Described>)> {
         ("sharder", docs::describe::<sharder::Config>()),
         ("whitelabel-sharder", docs::describe::<sharder::whitelabel::Config>()),
         ("http-gateway", docs::describe::<http_gateway::Config>()),
+        ("global-resolver", docs::describe::<global_resolver::Config>()),
         ("worker", docs::describe::<worker::Config>()),
         ("every process", docs::describe::<common::telemetry::Telemetry>()),
     ]

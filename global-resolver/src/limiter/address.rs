@@ -1,0 +1,168 @@
+//! What all bots behind one address have in common: Cloudflare's bans, and the count of invalid requests that leads there.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+use super::fair::Class;
+
+/// The period over which Discord counts invalid requests; 10,000 in it get the address banned.
+const PERIOD: Duration = Duration::from_secs(10 * 60);
+/// So many are told to the operator.
+pub(super) const WARNING: usize = 2_000;
+/// From so many on nothing is sent that nobody waits for.
+pub(super) const BULK: usize = 5_000;
+/// From so many on nothing is sent at all.
+pub(super) const ALL: usize = 8_000;
+/// Requests are counted together for so long.
+const GRAIN: Duration = Duration::from_secs(1);
+
+/// The address.
+#[derive(Debug, Default)]
+pub(super) struct Address {
+    banned: Option<Instant>,
+    /// How many invalid requests were answered from an instant on for a second, the oldest first.
+    invalid: VecDeque<(Instant, usize)>,
+    count: usize,
+}
+
+/// How far the breaker is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Breaker {
+    /// Everything goes.
+    Closed,
+    /// Everything goes, and somebody should look.
+    Warning,
+    /// What nobody waits for does not go.
+    Bulk,
+    /// Nothing goes.
+    All,
+}
+
+impl Breaker {
+    /// Its name for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Breaker::Closed => "closed",
+            Breaker::Warning => "warning",
+            Breaker::Bulk => "bulk",
+            Breaker::All => "all",
+        }
+    }
+}
+
+impl Address {
+    /// Until when a call of this class must wait.
+    pub(super) fn closed_until(&mut self, class: Class, now: Instant) -> Option<Instant> {
+        self.forget(now);
+        let most = match class {
+            Class::Interactive => ALL,
+            Class::Bulk => BULK,
+        };
+        let mut left = self.count;
+        let breaker = (left >= most).then(|| {
+            let enough = self.invalid.iter().find(|(_, count)| {
+                left -= count;
+                left < most
+            });
+            enough.map_or(now, |(first, _)| *first + GRAIN + PERIOD)
+        });
+        self.banned.filter(|until| *until > now).max(breaker)
+    }
+
+    /// Cloudflare bans the address until then.
+    pub(super) fn banned(&mut self, until: Instant) {
+        self.banned = self.banned.max(Some(until));
+    }
+
+    /// An invalid request was answered. Tells the breaker's state where this changed it.
+    pub(super) fn invalid(&mut self, now: Instant) -> Option<Breaker> {
+        let before = self.breaker(now);
+        match self.invalid.back_mut() {
+            Some((first, count)) if now < *first + GRAIN => *count += 1,
+            _ => self.invalid.push_back((now, 1)),
+        }
+        self.count += 1;
+        let after = self.breaker(now);
+        (after > before).then_some(after)
+    }
+
+    /// How many invalid requests were answered within ten minutes.
+    pub(super) fn count(&mut self, now: Instant) -> usize {
+        self.forget(now);
+        self.count
+    }
+
+    /// How far the breaker is open.
+    pub(super) fn breaker(&mut self, now: Instant) -> Breaker {
+        match self.count(now) {
+            ALL.. => Breaker::All,
+            BULK.. => Breaker::Bulk,
+            WARNING.. => Breaker::Warning,
+            _ => Breaker::Closed,
+        }
+    }
+
+    /// Until when Cloudflare bans the address.
+    pub(super) fn ban(&self, now: Instant) -> Option<Instant> {
+        self.banned.filter(|until| *until > now)
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while let Some((first, count)) = self.invalid.front().copied()
+            && first + GRAIN + PERIOD <= now
+        {
+            self.count -= count;
+            self.invalid.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_ban_stops_everybody_for_its_time() {
+        let (mut address, now) = (Address::default(), Instant::now());
+        address.banned(now + 3600 * SECOND);
+        address.banned(now + SECOND);
+        for class in [Class::Interactive, Class::Bulk] {
+            assert_eq!(address.closed_until(class, now), Some(now + 3600 * SECOND));
+            assert_eq!(address.closed_until(class, now + 3600 * SECOND), None);
+        }
+    }
+
+    #[test]
+    fn too_many_invalid_requests_stop_the_rest_first_and_then_everything() {
+        let (mut address, start) = (Address::default(), Instant::now());
+        let mut told = Vec::new();
+        for number in 0..ALL {
+            // Ten in a second.
+            let now = start + u32::try_from(number / 20).unwrap() * SECOND;
+            told.extend(address.invalid(now).map(|breaker| (number + 1, breaker)));
+        }
+        assert_eq!(told, [(WARNING, Breaker::Warning), (BULK, Breaker::Bulk), (ALL, Breaker::All)]);
+        let now = start + 400 * SECOND;
+        // The first twenty are forgotten first, and then there is room again.
+        assert_eq!(address.closed_until(Class::Interactive, now), Some(start + GRAIN + PERIOD));
+        let bulk = address.closed_until(Class::Bulk, now).unwrap();
+        assert_eq!(bulk, start + 150 * SECOND + GRAIN + PERIOD, "3,001 must be forgotten, 20 in each second");
+        assert_eq!(address.closed_until(Class::Interactive, start + GRAIN + PERIOD), None);
+        assert_eq!(address.closed_until(Class::Bulk, bulk), None);
+        assert_eq!(address.count(start + 2000 * SECOND), 0);
+    }
+
+    #[test]
+    fn invalid_requests_that_are_rare_stop_nobody() {
+        let (mut address, start) = (Address::default(), Instant::now());
+        for number in 0..20_000_u32 {
+            let now = start + number * SECOND / 2;
+            assert_eq!(address.invalid(now), None, "{number}");
+            assert_eq!(address.closed_until(Class::Bulk, now), None);
+        }
+    }
+}
