@@ -94,6 +94,8 @@ impl<T: Topic> Consumer<T> {
             .set("queued.max.messages.kbytes", "16384")
             .set("queued.min.messages", "10000")
             .set("fetch.queue.backoff.ms", "10")
+            // A partition that goes on after a pause waits for the answer to a fetch of the others, which may have nothing.
+            .set("fetch.wait.max.ms", "50")
             .set("fetch.error.backoff.ms", "100")
             .create_with_context(Context(Arc::clone(&owned)))
             .map_err(make)?;
