@@ -1,14 +1,11 @@
 -- Customers' own bots: what each is to do, what Discord said of it, and whether its owner knows. Nothing here deletes one.
-create sequence whitelabel_token_versions as integer;
-
 create table whitelabel_bots (
     bot_id bigint primary key,
     owner_id bigint not null,
     -- Sealed for this row (common::crypto): in another row it does not open.
     token bytea not null check (length(token) > 44),
-    -- Another one, that no bot ever had, whenever the bot is to come anew: with another token, with the same one after a
-    -- refusal, with other intents, or after it was removed and added again.
-    token_version integer not null default nextval('whitelabel_token_versions') unique,
+    -- Counted up whenever the token is to be tried anew: it is another one, or it is the same one after a refusal.
+    token_version integer not null default 1 check (token_version > 0),
     -- Whether the bot asks for the privileged intent MESSAGE_CONTENT.
     message_content boolean not null default true,
     presence_status text check (presence_status in ('online', 'idle', 'dnd', 'invisible')),

@@ -244,3 +244,20 @@ impl DerefMut for Lent<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database that has a migration refuses to start with another of the same number: changes go into a new one.
+    #[test]
+    fn a_migration_stays_as_it_is() {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let line = |migration: &sqlx::migrate::Migration| {
+            let name = migration.description.replace(' ', "_");
+            format!("{:04}_{name} {}\n", migration.version, hex(&migration.checksum[..16]))
+        };
+        let found: String = MIGRATIONS.iter().map(line).collect();
+        assert_eq!(found, include_str!("../../migrations/CHECKSUMS"), "add a migration, and its line to CHECKSUMS");
+    }
+}

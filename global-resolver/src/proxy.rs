@@ -45,8 +45,9 @@ const REFUSAL: usize = 256 * 1024;
 /// So often a request without lasting effect is sent again after a server error or a broken connection.
 const MOST_RETRIES: usize = 3;
 
-/// What ends at each hop (RFC 9110, 7.6.1), and what is for us.
-const OWN: [&str; 12] = [
+/// What ends at each hop (RFC 9110, 7.6.1), and what is for us: we read refusals, so nobody may have them packed.
+const OWN: [&str; 13] = [
+    "accept-encoding",
     "connection",
     "host",
     "keep-alive",
@@ -134,7 +135,7 @@ impl Gate {
                 return Err(Fault::Failed(StatusCode::GATEWAY_TIMEOUT, "no answer from Discord within the deadline"));
             }
         };
-        let (status, headers) = (sent.status(), sent.headers().clone());
+        let (status, mut headers) = (sent.status(), sent.headers().clone());
         metrics.sent(label, status.as_str());
         if !status.is_client_error() {
             let lesson = Lesson::read(status, &headers, b"");
@@ -156,14 +157,18 @@ impl Gate {
                 tracing::debug!(route = label, ?limit, "Discord limits {label} for {} ms", wait.as_millis());
                 Attempt::Limited(wait)
             }
-            None => Attempt::Done(answer(status, &headers, Body::from(body))),
+            None => {
+                // The body may have been cut.
+                headers.remove(header::CONTENT_LENGTH);
+                Attempt::Done(answer(status, &headers, Body::from(body)))
+            }
         })
     }
 
     fn learn(&self, call: &Call, pass: Pass, status: StatusCode, lesson: &Lesson, body: &Bytes) {
         let label = &call.route.label;
         let breaker = pass.answered(status, lesson, body);
-        if status == StatusCode::UNAUTHORIZED && !call.route.by_path_token {
+        if status == StatusCode::UNAUTHORIZED && call.uses_a_token() {
             tracing::error!(bot = %call.bot, "Discord does not accept a bot's token: nothing more is sent with it");
         }
         match breaker {

@@ -60,15 +60,9 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
 mod tests {
     use common::config::docs;
 
-    /// Name and default of each row; what a variable is may be said in other words.
-    fn rows(markdown: &str) -> Vec<(&str, &str)> {
-        let rows = markdown.lines().filter(|line| line.starts_with("| `") && line.split(" | ").count() == 3);
-        rows.filter_map(|row| Some((row.split(" | ").next()?, row.split(" | ").last()?))).collect()
-    }
-
     #[test]
     fn the_readme_names_every_variable_and_default() {
         let table = docs::table(&docs::describe::<crate::Config>());
-        assert_eq!(rows(include_str!("../README.md")), rows(&table), "{table}");
+        assert_eq!(docs::rows(include_str!("../README.md")), docs::rows(&table), "{table}");
     }
 }

@@ -123,17 +123,11 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
 mod tests {
     use common::config::docs;
 
-    /// Name and default of each row; what a variable is may be said in other words.
-    fn rows(markdown: &str) -> Vec<(&str, &str)> {
-        let rows = markdown.lines().filter(|line| line.starts_with("| `") && line.split(" | ").count() == 3);
-        rows.filter_map(|row| Some((row.split(" | ").next()?, row.split(" | ").last()?))).collect()
-    }
-
     #[test]
     fn the_readme_names_every_variable_and_default() {
         let table = docs::table(&docs::describe::<crate::Config>());
         // What follows is of the other binary, see `whitelabel::config`.
         let readme = include_str!("../README.md").split("\n## Whitelabel").next().unwrap();
-        assert_eq!(rows(readme), rows(&table), "{table}");
+        assert_eq!(docs::rows(readme), docs::rows(&table), "{table}");
     }
 }

@@ -49,6 +49,13 @@ pub fn table(described: &[Described]) -> String {
     table
 }
 
+/// Name and default of each row of a README's tables of variables; what a variable is may be said in other words there.
+#[must_use]
+pub fn rows(markdown: &str) -> Vec<(&str, &str)> {
+    let rows = markdown.lines().filter(|line| line.starts_with("| `") && line.split(" | ").count() == 3);
+    rows.filter_map(|row| Some((row.split(" | ").next()?, row.split(" | ").last()?))).collect()
+}
+
 /// A file `.env.example` with the variables: the required ones to fill in, the others commented out.
 #[must_use]
 pub fn dotenv(described: &[Described]) -> String {

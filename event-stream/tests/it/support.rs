@@ -159,7 +159,6 @@ fn value(metric: &Metric, kind: MetricType) -> f64 {
     }
 }
 
-/// The event `sequence` of a guild.
 /// Guild and sequence of an event.
 pub(crate) fn id(event: &GatewayEvent) -> (u64, u64) {
     (event.guild.unwrap().get(), event.sequence)

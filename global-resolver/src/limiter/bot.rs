@@ -148,18 +148,19 @@ impl Bot {
 
     /// Whether a call that was chosen may still go: an answer may have come in between.
     pub(super) fn is_open(&self, chosen: &Chosen, now: Instant) -> bool {
-        let closed = self.buckets.get(&chosen.key).and_then(|bucket| bucket.closed(now));
+        let closed = self.buckets.get(&self.now_of(chosen)).and_then(|bucket| bucket.closed(now));
         closed.or(self.global.closed(now).filter(|_| !chosen.exempt)).is_none()
     }
 
     /// The answer to a call that was chosen.
     pub(super) fn answered(&mut self, chosen: &Chosen, lesson: &Lesson, passed: bool, now: Instant) {
-        if let Some(bucket) = self.buckets.get_mut(&chosen.key) {
+        let own = self.now_of(chosen);
+        if let Some(bucket) = self.buckets.get_mut(&own) {
             bucket.ended(now);
         }
         let key = match &lesson.hash {
             Some(hash) => self.known_as(chosen, hash, now),
-            None => chosen.key.clone(),
+            None => own.clone(),
         };
         let bucket = self.bucket(&key, chosen.shy, now);
         bucket.told(lesson.window, passed, now);
@@ -174,16 +175,17 @@ impl Bot {
             self.limits.insert(key.group.clone(), window.limit);
         }
         self.look_at(now, key);
-        self.look_at(now, chosen.key.clone());
+        self.look_at(now, own);
         self.sweep(now);
     }
 
     /// A call that was chosen was not sent, or nobody knows what became of it.
     pub(super) fn unsent(&mut self, chosen: &Chosen, now: Instant) {
-        if let Some(bucket) = self.buckets.get_mut(&chosen.key) {
+        let key = self.now_of(chosen);
+        if let Some(bucket) = self.buckets.get_mut(&key) {
             bucket.ended(now);
         }
-        self.look_at(now, chosen.key.clone());
+        self.look_at(now, key);
     }
 
     /// How many wait.
@@ -223,6 +225,17 @@ impl Bot {
             _ => own,
         };
         (names.label.clone(), key)
+    }
+
+    /// The bucket of a call, which may have been told its hash since the call was chosen.
+    fn now_of(&self, chosen: &Chosen) -> Key {
+        let hash = self.names.get(&*chosen.label).and_then(|names| names.hash.as_ref());
+        match hash {
+            Some(hash) if !self.buckets.contains_key(&chosen.key) => {
+                Key { group: hash.clone(), major: chosen.key.major.clone() }
+            }
+            _ => chosen.key.clone(),
+        }
     }
 
     fn bucket(&mut self, key: &Key, shy: bool, now: Instant) -> &mut Bucket {
@@ -269,13 +282,14 @@ impl Bot {
 
     /// Sends a call back to its bucket that was closed while the call waited for the global limit.
     fn was_closed(&mut self, id: u64, now: Instant) -> bool {
+        let Some(key) = self.calls.get(&id).map(|call| self.now_of(&call.chosen)) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
-        let Some(bucket) = self.buckets.get_mut(&call.chosen.key) else { return false };
+        let Some(bucket) = self.buckets.get_mut(&key) else { return false };
         let Some(until) = bucket.closed(now) else { return false };
         call.ready = false;
+        call.chosen.key = key.clone();
         bucket.ended(now);
         bucket.waiting.push(call.class, call.flow, id);
-        let key = call.chosen.key.clone();
         self.look_at(until, key);
         true
     }
@@ -290,7 +304,7 @@ impl Bot {
         goes
     }
 
-    /// The bucket of a route has this name: those that wait for it under the route's come along.
+    /// The bucket of a route has this name: what is known under the route's, and those that wait there, come along.
     fn known_as(&mut self, chosen: &Chosen, hash: &str, now: Instant) -> Key {
         let Chosen { label, key, shy, .. } = chosen;
         let known = self.limits.get_key_value(hash).map(|(known, _)| known.clone());
@@ -302,6 +316,7 @@ impl Bot {
         if key.group == *label
             && let Some(mut old) = self.buckets.remove(key)
         {
+            self.bucket(&new, *shy, now).take_over(&old, now);
             while let Some(id) = old.waiting.pop() {
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.chosen.key = new.clone();

@@ -157,6 +157,14 @@ impl Bucket {
         }
     }
 
+    /// This is the same bucket as `old`, by another name.
+    pub(super) fn take_over(&mut self, old: &Bucket, now: Instant) {
+        self.on_the_way += old.on_the_way;
+        if let Some(until) = old.closed(now) {
+            self.refused(until);
+        }
+    }
+
     /// Whether there is nothing worth remembering.
     pub(super) fn is_stale(&self, now: Instant) -> bool {
         self.on_the_way == 0 && self.waiting.is_empty() && self.closed(now).is_none() && now - self.touched >= FORGOTTEN

@@ -2,7 +2,7 @@
 //!
 //! A caller [enters](Limiter::enter) with what it wants to send, waits for its turn as long as its deadline allows, and
 //! gets a [`Pass`]; it tells the pass what Discord answered. All that Discord says about limits is learnt from there.
-//! Nothing here sends, and time is tokio's, so that a test can make hours pass in a moment.
+//! Nothing here sends, and time is tokio's: a test pauses it, and makes hours pass in a moment.
 //!
 //! ```text
 //! enter ─ token and objects ─ address, name and topic ─ bucket ─ global limit ─ Pass ─ answered
@@ -88,6 +88,14 @@ pub struct Call {
     pub flow: u64,
     /// Until when the caller waits.
     pub deadline: Instant,
+}
+
+impl Call {
+    /// Whether it is authorised by the bot's token.
+    #[must_use]
+    pub fn uses_a_token(&self) -> bool {
+        self.bot != BotKey::default() && !self.route.by_path_token
+    }
 }
 
 /// Why a call may not go.
@@ -364,11 +372,7 @@ impl State {
     }
 
     fn remembered(&self, call: &Call, now: Instant) -> Option<Refusal> {
-        self.dead
-            .as_ref()
-            .filter(|_| !call.route.by_path_token)
-            .or_else(|| self.objects.refusal(&call.route, now))
-            .cloned()
+        self.dead.as_ref().filter(|_| call.uses_a_token()).or_else(|| self.objects.refusal(&call.route, now)).cloned()
     }
 
     fn give_back_inner(&mut self, call: &Call) {
@@ -486,7 +490,7 @@ impl Pass {
             {
                 state.inner.refused(channel, *fields, now + wait);
             }
-            if status == StatusCode::UNAUTHORIZED && !route.by_path_token {
+            if status == StatusCode::UNAUTHORIZED && self.call.uses_a_token() {
                 state.dead = Some(Refusal { status, body: body.clone() });
             }
             self.member.advance(&mut state, now);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
-use global_resolver::limiter::{Class, Fields, Lesson, Limit, Limiter, No, Settings, Why};
+use global_resolver::limiter::{BotKey, Call, Class, Fields, Lesson, Limit, Limiter, No, Settings, Why, Window};
 use tokio::time::{Instant, advance, sleep};
 
 use crate::judge::{Judge, SECOND, call};
@@ -87,6 +87,35 @@ async fn a_token_that_is_refused_is_not_used_again_and_path_tokens_still_are() {
     assert!(matches!(no, No::Remembered(refusal) if refusal.status == 401 && refusal.body == body));
     limiter.enter(call(Method::POST, "interactions/1/tok/callback")).await.unwrap();
     assert!(limiter.bots().iter().any(|bot| bot.refused));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_a_token_that_is_refused_says_nothing_about_others() {
+    let limiter = limiter();
+    let without = || Call { bot: BotKey::default(), ..call(Method::GET, "users/@me") };
+    let pass = limiter.enter(without()).await.unwrap();
+    pass.answered(StatusCode::UNAUTHORIZED, &lesson(None, StatusCode::UNAUTHORIZED), &Bytes::new());
+    limiter.enter(without()).await.unwrap();
+    assert!(!limiter.bots()[0].refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_learns_its_hash_stays_closed() {
+    let limiter = limiter();
+    let path = "channels/1/messages";
+    let window = Window { limit: 5, remaining: 4, reset_after: SECOND, reset: None };
+    let told = Lesson { window: Some(window), ..lesson(None, StatusCode::OK) };
+    limiter.enter(call(Method::POST, path)).await.unwrap().answered(StatusCode::OK, &told, &Bytes::new());
+    let (first, second) =
+        tokio::join!(limiter.enter(call(Method::POST, path)), limiter.enter(call(Method::POST, path)));
+    let limited = StatusCode::TOO_MANY_REQUESTS;
+    let wait = 5 * SECOND;
+    first.unwrap().answered(limited, &lesson(Some((Limit::User, wait)), limited), &Bytes::new());
+    let named = Lesson { hash: Some("abcd".to_owned()), ..told };
+    second.unwrap().answered(StatusCode::OK, &named, &Bytes::new());
+    let asked = Instant::now();
+    limiter.enter(call(Method::POST, path)).await.unwrap();
+    assert_eq!(asked.elapsed(), wait);
 }
 
 #[tokio::test(start_paused = true)]

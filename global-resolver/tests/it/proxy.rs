@@ -136,6 +136,7 @@ async fn a_call_and_its_answer_pass_as_they_are() {
         .header("x-priority", "bulk")
         .header("x-guild-id", "77")
         .header("connection", "keep-alive")
+        .header("accept-encoding", "gzip")
         .body(form)
         .send()
         .await
@@ -153,7 +154,7 @@ async fn a_call_and_its_answer_pass_as_they_are() {
     assert_eq!(text("x-audit-log-reason"), Some("w%C3%A4hlt"));
     assert_eq!(text("authorization"), Some(TOKEN));
     assert_eq!(text("user-agent"), Some(format!("{} test", common::http::USER_AGENT).as_str()));
-    for own in ["x-deadline-ms", "x-priority", "x-guild-id"] {
+    for own in ["x-deadline-ms", "x-priority", "x-guild-id", "accept-encoding"] {
         assert_eq!(text(own), None);
     }
     assert!(house.page("/metrics").await.contains(

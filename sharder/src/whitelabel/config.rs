@@ -120,12 +120,6 @@ mod tests {
 
     use super::*;
 
-    /// Name and default of each row; what a variable is may be said in other words.
-    fn rows(markdown: &str) -> Vec<(&str, &str)> {
-        let rows = markdown.lines().filter(|line| line.starts_with("| `") && line.split(" | ").count() == 3);
-        rows.filter_map(|row| Some((row.split(" | ").next()?, row.split(" | ").last()?))).collect()
-    }
-
     #[test]
     fn each_bot_belongs_to_one_process() {
         for bot in (1..100).map(Id::new) {
@@ -149,6 +143,6 @@ mod tests {
     fn the_readme_names_every_variable_and_default() {
         let table = docs::table(&docs::describe::<Config>());
         let readme = include_str!("../../README.md").split_once("\n## Whitelabel").unwrap().1;
-        assert_eq!(rows(readme), rows(&table), "{table}");
+        assert_eq!(docs::rows(readme), docs::rows(&table), "{table}");
     }
 }
