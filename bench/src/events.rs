@@ -129,7 +129,7 @@ impl Forwarder {
         command
             .env("DISCORD_TOKEN", "bench")
             .env("BOT_ID", bot.to_string())
-            .env("DISCORD_API_URL", load.api_url())
+            .env("GLOBAL_RESOLVER_URL", load.api_url())
             .env("KAFKA_BROKERS", &programs.kafka)
             .env("KAFKA_TOPIC", &topics[0])
             .env("KAFKA_INTERACTIONS_TOPIC", &topics[1])

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_dependency_is_down_only_once_the_brokers_were_asked_in_vain() {
-        let (connection, service) = (Connection::default(), common::service::Service::for_test("test"));
+        let (connection, service) = (Connection::default(), common::service::Service::unattended("test"));
         let dependency = service.dependency("kafka");
         dependency.up();
         connection.report_to(dependency.clone());

@@ -2,20 +2,25 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
-use common::{
-    config::{Env, FromEnv, Invalid},
-    discord::DiscordConfig,
-};
+use common::config::{Env, FromEnv, Invalid};
 use url::Url;
 
 use crate::limiter::Settings;
 
 /// The configuration.
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `SERVER_ADDR`: where to listen.
     pub server_addr: SocketAddr,
+    /// What is behind the gate.
+    pub upstream: Upstream,
+}
+
+/// Discord itself, and what it does not tell of its limits.
+#[derive(Clone, Debug)]
+pub struct Upstream {
     /// `DISCORD_API_URL`: where Discord is; the path is that of each request.
-    pub upstream: Url,
+    pub api_url: Url,
     /// `GLOBAL_RATE_LIMIT`: requests of a bot in a second.
     pub global: u32,
 }
@@ -27,7 +32,18 @@ impl FromEnv for Config {
             .about("where to listen for the calls of our services")
             .default("127.0.0.1:8086")
             .required();
-        let upstream = DiscordConfig::from_env(env);
+        let upstream = Upstream::from_env(env);
+        Ok(Self { server_addr: server_addr?, upstream: upstream? })
+    }
+}
+
+impl FromEnv for Upstream {
+    fn from_env(env: &mut Env) -> Result<Self, Invalid> {
+        let api_url = env
+            .var("DISCORD_API_URL")
+            .about("where Discord is; the path is that of each request")
+            .default("https://discord.com/api/v10")
+            .required();
         let global = env
             .var("GLOBAL_RATE_LIMIT")
             .about("requests of one bot in a second; Discord gives more than 50 to large bots")
@@ -35,14 +51,20 @@ impl FromEnv for Config {
             .required_as("a whole number from 1 to 10000", |text| {
                 text.parse().ok().filter(|limit| (1..=10_000).contains(limit))
             });
-        Ok(Self { server_addr: server_addr?, upstream: upstream?.api_url, global: global? })
+        Ok(Self { api_url: api_url?, global: global? })
     }
 }
 
-impl Config {
+impl Upstream {
+    /// Discord at that address, with the limits of most bots.
+    #[must_use]
+    pub fn at(api_url: Url) -> Self {
+        Self { api_url, global: 50 }
+    }
+
     /// What the limiter is to know.
     #[must_use]
-    pub fn limits(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         Settings { global: self.global, global_of: HashMap::new() }
     }
 }

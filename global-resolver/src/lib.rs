@@ -5,7 +5,6 @@ pub mod health;
 pub mod limiter;
 pub mod metrics;
 pub mod proxy;
-pub mod route;
 
 use anyhow::Context;
 use common::service::Service;
@@ -21,13 +20,13 @@ use crate::{limiter::Limiter, metrics::Metrics, proxy::Gate};
 /// When the address cannot be bound.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let http = service.http(config.server_addr).await?;
-    let limiter = Limiter::new(config.limits());
+    let limiter = Limiter::new(config.upstream.settings());
     service.detail("discord", {
         let limiter = limiter.clone();
         move || health::of(&limiter)
     });
     let metrics = Metrics::new(service.metrics(), &limiter).context("register the metrics")?;
-    let gate = Gate::new(&config.upstream, limiter, metrics).context("build the client for Discord")?;
+    let gate = Gate::new(&config.upstream.api_url, limiter, metrics).context("build the client for Discord")?;
     http.serve(proxy::router(gate));
     service.finished().await
 }

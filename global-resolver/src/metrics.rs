@@ -8,6 +8,8 @@ use prometheus::{
     proto::MetricFamily,
 };
 
+use common::discord::gate::Refused;
+
 use crate::limiter::{Limit, Limiter, No};
 
 /// From "at once" to the default deadline and beyond.
@@ -62,10 +64,10 @@ impl Metrics {
 
     pub(crate) fn refused(&self, no: &No) {
         let why = match no {
-            No::Wait { why, .. } => why.as_str(),
-            No::Remembered(_) => "remembered",
+            No::Wait { why, .. } => *why,
+            No::Remembered(_) => Refused::Remembered,
         };
-        self.refused.with_label_values(&[why]).inc();
+        self.refused.with_label_values(&[why.as_str()]).inc();
     }
 }
 

@@ -13,26 +13,23 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use common::{backoff, http};
+use common::{
+    backoff,
+    discord::{
+        Priority, Route,
+        gate::{DEADLINE, GUILD, PRIORITY, REFUSED, Refused},
+    },
+    http,
+};
 use futures_util::TryStreamExt;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use crate::{
-    limiter::{BotKey, Breaker, Call, Class, Fields, Lesson, Limiter, No, Pass, Refusal, Why},
+    limiter::{BotKey, Breaker, Call, Fields, Lesson, Limiter, No, Pass, Refusal},
     metrics::Metrics,
-    route::Route,
 };
-
-/// How long the caller waits, in milliseconds: in the queue, for repeated attempts, and for the head of the answer.
-pub const DEADLINE: &str = "x-deadline-ms";
-/// `interactive` or `bulk`.
-pub const PRIORITY: &str = "x-priority";
-/// The guild that the call is made for, where its path does not name it.
-pub const GUILD: &str = "x-guild-id";
-/// On answers that are not Discord's: why there is no other.
-pub const REFUSED: &str = "x-resolver-refused";
 
 /// What the caller's deadline is where it says nothing.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(15);
@@ -107,10 +104,14 @@ impl Gate {
             metrics.waited(asked.elapsed());
             match self.attempt(&call, &mut request, pass).await? {
                 Attempt::Done(response) => return Ok(response),
-                Attempt::Limited(wait) if !request.is_held() => return Err(No::Wait { wait, why: Why::Limit }.into()),
+                Attempt::Limited(wait) if !request.is_held() => {
+                    return Err(No::Wait { wait, why: Refused::Limit }.into());
+                }
                 // The limiter knows how long, and whether that is too long.
                 Attempt::Limited(_) => {}
-                Attempt::Failed(answer) => match retries.next().filter(|_| request.may_be_repeated()) {
+                Attempt::Failed(answer) if !request.may_be_repeated() => return Ok(answer),
+                Attempt::Unsent(answer) if !request.is_held() => return Ok(answer),
+                Attempt::Failed(answer) | Attempt::Unsent(answer) => match retries.next() {
                     Some(pause) if Instant::now() + pause < call.deadline => sleep(pause).await,
                     _ => return Ok(answer),
                 },
@@ -126,13 +127,18 @@ impl Gate {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 metrics.sent(label, "none");
+                let why = if error.is_connect() { Refused::Unsent } else { Refused::Unanswered };
                 tracing::debug!(route = label, "no answer from Discord to {label}: {}", error.without_url());
-                let fault = Fault::Failed(StatusCode::BAD_GATEWAY, "no answer from Discord");
-                return Ok(Attempt::Failed(fault.into_response()));
+                let fault = Fault::Failed(StatusCode::BAD_GATEWAY, why, "no answer from Discord");
+                return Ok(match why {
+                    Refused::Unsent => Attempt::Unsent(fault.into_response()),
+                    _ => Attempt::Failed(fault.into_response()),
+                });
             }
             Err(_) => {
                 metrics.sent(label, "none");
-                return Err(Fault::Failed(StatusCode::GATEWAY_TIMEOUT, "no answer from Discord within the deadline"));
+                let message = "no answer from Discord within the deadline";
+                return Err(Fault::Failed(StatusCode::GATEWAY_TIMEOUT, Refused::Unanswered, message));
             }
         };
         let (status, mut headers) = (sent.status(), sent.headers().clone());
@@ -196,6 +202,8 @@ enum Attempt {
     Limited(Duration),
     /// It may go better the next time; else this is the answer.
     Failed(Response),
+    /// The same, and it had no effect.
+    Unsent(Response),
 }
 
 /// The request to Discord.
@@ -216,9 +224,9 @@ impl Outgoing {
         let Parts { method, uri, mut headers, .. } = parts;
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let url = Url::parse(&format!("{origin}{path}"))
-            .map_err(|_| Fault::Failed(StatusCode::BAD_REQUEST, "the path cannot be read"))?;
+            .map_err(|_| Fault::Failed(StatusCode::BAD_REQUEST, Refused::Request, "the path cannot be read"))?;
         let deadline = deadline(&headers)?;
-        let class = class(&headers)?;
+        let priority = priority(&headers)?;
         let route = Route::new(&method, uri.path(), now_ms());
         let flow = number(&headers, GUILD).unwrap_or(route.flow);
         let bot = headers.get(header::AUTHORIZATION).map(|value| BotKey::of(value.as_bytes())).unwrap_or_default();
@@ -234,7 +242,7 @@ impl Outgoing {
             Payload::Held(bytes) if route.changed_channel().is_some() => Fields::of(bytes),
             _ => Fields::default(),
         };
-        let call = Call { bot, route, fields, class, flow, deadline };
+        let call = Call { bot, route, fields, priority, flow, deadline };
         Ok((call, Self { method, url, headers, body }))
     }
 
@@ -246,8 +254,11 @@ impl Outgoing {
             Payload::Held(bytes) if bytes.is_empty() => None,
             Payload::Held(bytes) => Some(reqwest::Body::from(bytes.clone())),
             Payload::Stream(body) => {
-                let body =
-                    body.take().ok_or_else(|| Fault::Failed(StatusCode::BAD_GATEWAY, "the body was sent already"))?;
+                let body = body.take().ok_or(Fault::Failed(
+                    StatusCode::BAD_GATEWAY,
+                    Refused::Unanswered,
+                    "the body was sent already",
+                ))?;
                 Some(reqwest::Body::wrap_stream(body.into_data_stream().map_err(axum::Error::into_inner)))
             }
         };
@@ -269,7 +280,9 @@ async fn payload(headers: &HeaderMap, body: Body) -> Result<Payload, Fault> {
     match length {
         Some(length) if length <= HELD as u64 => {
             let bytes = axum::body::to_bytes(body, HELD).await;
-            bytes.map(Payload::Held).map_err(|_| Fault::Failed(StatusCode::BAD_REQUEST, "the body broke off"))
+            bytes
+                .map(Payload::Held)
+                .map_err(|_| Fault::Failed(StatusCode::BAD_REQUEST, Refused::Request, "the body broke off"))
         }
         None if axum::body::HttpBody::is_end_stream(&body) => Ok(Payload::Held(Bytes::new())),
         _ => Ok(Payload::Stream(Some(body))),
@@ -289,17 +302,24 @@ fn deadline(headers: &HeaderMap) -> Result<Instant, Fault> {
     let wait = match headers.get(DEADLINE) {
         None => DEFAULT_DEADLINE,
         Some(_) => number(headers, DEADLINE).map(Duration::from_millis).ok_or_else(|| {
-            Fault::Failed(StatusCode::BAD_REQUEST, "X-Deadline-Ms must be a whole number of milliseconds")
+            Fault::Failed(
+                StatusCode::BAD_REQUEST,
+                Refused::Request,
+                "X-Deadline-Ms must be a whole number of milliseconds",
+            )
         })?,
     };
     Ok(Instant::now() + wait.min(LONGEST_DEADLINE))
 }
 
-fn class(headers: &HeaderMap) -> Result<Class, Fault> {
+fn priority(headers: &HeaderMap) -> Result<Priority, Fault> {
     match headers.get(PRIORITY).map(HeaderValue::as_bytes) {
-        None | Some(b"interactive") => Ok(Class::Interactive),
-        Some(b"bulk") => Ok(Class::Bulk),
-        Some(_) => Err(Fault::Failed(StatusCode::BAD_REQUEST, "X-Priority must be interactive or bulk")),
+        None => Ok(Priority::default()),
+        Some(name) => Priority::from_name(name).ok_or(Fault::Failed(
+            StatusCode::BAD_REQUEST,
+            Refused::Request,
+            "X-Priority must be interactive or bulk",
+        )),
     }
 }
 
@@ -329,7 +349,7 @@ enum Fault {
     /// The limiter does not let the call go.
     No(No),
     /// It cannot be sent, or was not answered.
-    Failed(StatusCode, &'static str),
+    Failed(StatusCode, Refused, &'static str),
 }
 
 impl From<No> for Fault {
@@ -340,30 +360,30 @@ impl From<No> for Fault {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let refused = |why| (HeaderName::from_static(REFUSED), HeaderValue::from_static(why));
+        let refused = |why: Refused| (HeaderName::from_static(REFUSED), HeaderValue::from_static(why.as_str()));
         match self {
             Fault::No(No::Remembered(Refusal { status, body })) => {
                 let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                (status, [json, refused("remembered")], body).into_response()
+                (status, [json, refused(Refused::Remembered)], body).into_response()
             }
             Fault::No(No::Wait { wait, why }) => {
                 let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 let headers = [
                     (header::RETRY_AFTER, HeaderValue::from(whole)),
                     (HeaderName::from_static("x-ratelimit-scope"), HeaderValue::from_static("user")),
-                    refused(why.as_str()),
+                    refused(why),
                 ];
                 let status = match why {
-                    Why::Address => StatusCode::SERVICE_UNAVAILABLE,
-                    Why::Inner | Why::Limit | Why::Turn => StatusCode::TOO_MANY_REQUESTS,
+                    Refused::Address => StatusCode::SERVICE_UNAVAILABLE,
+                    _ => StatusCode::TOO_MANY_REQUESTS,
                 };
                 // As Discord would say it, with the whole wait.
                 let message = "You are being rate limited.";
                 let body = json!({"message": message, "retry_after": wait.as_secs_f64(), "global": false});
                 (status, headers, Json(body)).into_response()
             }
-            Fault::Failed(status, message) => {
-                (status, [refused("failed")], Json(json!({"message": message, "code": 0}))).into_response()
+            Fault::Failed(status, why, message) => {
+                (status, [refused(why)], Json(json!({"message": message, "code": 0}))).into_response()
             }
         }
     }

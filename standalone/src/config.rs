@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use common::{
     config::{Env, FromEnv, Invalid},
-    discord::DiscordConfig,
     redis::RedisConfig,
 };
 use database::DatabaseConfig;
 use event_stream::KafkaConfig;
+use global_resolver::config::Upstream;
 use secrecy::SecretString;
 use sharder::config::ShardRange;
 
@@ -25,8 +25,8 @@ pub struct Config {
     pub shards: ShardRange,
     /// `GATEWAY_MESSAGE_CONTENT`: whether the text of messages is asked for.
     pub message_content: bool,
-    /// Where Discord is.
-    pub discord: DiscordConfig,
+    /// Discord, behind the gate of this process.
+    pub discord: Upstream,
     /// The servers beneath.
     pub backends: Backends,
 }
@@ -67,7 +67,7 @@ impl FromEnv for Config {
             .about("whether to ask for the privileged intent MESSAGE_CONTENT; without it transcripts lack texts")
             .default("true")
             .required();
-        let discord = DiscordConfig::from_env(env);
+        let discord = Upstream::from_env(env);
         let backends = Backends::from_env(env);
         Ok(Self {
             token: token?,

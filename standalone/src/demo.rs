@@ -9,13 +9,13 @@ use std::{
 use anyhow::Context;
 use common::{
     config::{Env, FromEnv, Invalid},
-    discord::DiscordConfig,
     redis::RedisConfig,
     service::Service,
 };
 use database::DatabaseConfig;
 use discord_sim::{Sim, seed::Seed};
 use event_stream::embedded::Broker;
+use global_resolver::config::Upstream;
 use secrecy::SecretString;
 use serde_json::json;
 use sharder::config::ShardRange;
@@ -91,7 +91,7 @@ pub async fn run(ground: Ground, listen: SocketAddr, service: Service) -> anyhow
         metrics_addr: Some((Ipv4Addr::LOCALHOST, 0).into()),
         shards: ShardRange::new(0, 1, 1).context("one shard")?,
         message_content: true,
-        discord: DiscordConfig { api_url: Url::parse(&sim.api_url())? },
+        discord: Upstream::at(Url::parse(&sim.api_url())?),
         backends,
     };
     service.serve_ops(config.metrics_addr).await?;

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod gate;
 pub mod run;
 
 pub mod dead_letters;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
 use common::{
-    discord::{self, Discord},
+    discord::{self, Discord, DiscordConfig},
     service::Service,
 };
 use http_gateway::signature::PublicKey;
@@ -15,7 +15,7 @@ use twilight_model::id::{Id, marker::ApplicationMarker};
 use url::Url;
 use uuid::Uuid;
 
-use crate::Config;
+use crate::{Config, gate};
 
 /// Runs all services until the process is told to stop.
 ///
@@ -35,6 +35,8 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
 pub struct Plan {
     /// The bot.
     pub bot: Id<ApplicationMarker>,
+    /// The gate to Discord, which is open already.
+    pub discord: DiscordConfig,
     /// Ticket logic.
     pub worker: Worker,
     /// Interactions by HTTP.
@@ -53,7 +55,7 @@ pub struct Gateway(http_gateway::Config, TcpListener);
 pub struct Sharder(sharder::Config);
 
 impl Plan {
-    /// Binds the addresses, and asks Discord who the bot is.
+    /// Binds the addresses, opens the gate, and asks Discord who the bot is.
     ///
     /// # Errors
     ///
@@ -64,9 +66,9 @@ impl Plan {
         let worker_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("bind the worker's address")?;
         let worker_addr = worker_listener.local_addr()?;
 
-        let discord = Discord::new(&config.discord, config.token.clone()).context("build the Discord client")?;
-        let application: Application =
-            discord::ask_json(service, &discord, "applications/@me", "DISCORD_TOKEN").await?;
+        let discord = gate::start(config.discord, service).await?;
+        let client = Discord::new(&discord, config.token.clone()).context("build the Discord client")?;
+        let application: Application = discord::ask_json(service, &client, "applications/@me", "DISCORD_TOKEN").await?;
         let key: Option<PublicKey> = application.verify_key.parse().ok();
 
         // The worker's port is open to whoever is on this machine; only the http-gateway beside it is to be believed.
@@ -78,7 +80,7 @@ impl Plan {
             shared_key: Some(shared_key.clone()),
             database: config.backends.database,
             kafka: config.backends.kafka.clone(),
-            discord: config.discord.clone(),
+            discord: discord.clone(),
         };
         let gateway = http_gateway::Config {
             server_addr: gateway_addr,
@@ -97,11 +99,12 @@ impl Plan {
             message_content: config.message_content,
             redis: config.backends.redis,
             kafka: config.backends.kafka,
-            discord: config.discord,
+            discord: discord.clone(),
             metrics_addr: None,
         };
         Ok(Self {
             bot: application.id,
+            discord,
             worker: Worker(worker, worker_listener),
             gateway: Gateway(gateway, gateway_listener),
             sharder: Sharder(sharder),

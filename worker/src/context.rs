@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use twilight_http::request::TryIntoRequest;
 use twilight_model::id::{
     Id,
-    marker::{ApplicationMarker, UserMarker},
+    marker::{ApplicationMarker, GuildMarker, UserMarker},
 };
 
 use crate::metrics::Metrics;
@@ -42,6 +42,18 @@ impl Context {
     #[must_use]
     pub fn bot_user(&self) -> Id<UserMarker> {
         self.bot.cast()
+    }
+
+    /// The same for the work of one guild: guilds take turns at Discord.
+    #[must_use]
+    pub fn for_guild(&self, guild: Id<GuildMarker>) -> Context {
+        Context { discord: self.discord.for_guild(guild), ..self.clone() }
+    }
+
+    /// The same for work that nobody waits for: others go first at Discord.
+    #[must_use]
+    pub fn in_bulk(&self) -> Context {
+        Context { discord: self.discord.in_bulk(), ..self.clone() }
     }
 
     /// Sends a request that makes something, and reads the id of what was made: nothing else in the answer can fail us.

@@ -164,13 +164,14 @@ async fn run(cx: &Context, interaction: &Interaction, found: &Found) -> Result<R
         Level::Admin => return Err(text("refused-admin-only").into()),
         _ => return Err(text("refused-staff-only").into()),
     }
+    let own = guild.as_ref().map(|(_, scope)| cx.for_guild(scope.guild));
     let invocation = Invocation {
         interaction,
         actor: Actor { user, level },
         guild: guild.map(|(_, scope)| scope),
         custom_id: found.custom_id,
     };
-    (found.run)(cx, &invocation).await
+    (found.run)(own.as_ref().unwrap_or(cx), &invocation).await
 }
 
 /// What a member may do. Discord gives the guild's owner every permission, Administrator included.

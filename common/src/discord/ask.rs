@@ -74,6 +74,6 @@ pub fn explained(error: Error, token: &str) -> anyhow::Error {
         Some(401) => anyhow!(error).context(format!(
             "Discord refuses the bot's token: copy the current one from the bot's page in the developer portal into {token}"
         )),
-        _ => anyhow!(error).context("ask Discord what the service cannot do without; is DISCORD_API_URL right?"),
+        _ => anyhow!(error).context("ask Discord what the service cannot do without; are GLOBAL_RESOLVER_URL and, behind it, DISCORD_API_URL right?"),
     }
 }

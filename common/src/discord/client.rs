@@ -15,10 +15,10 @@ use twilight_http::{
     request::{Method, Request, RequestBuilder, TryIntoRequest},
     response::marker::{EmptyBody, ListBody},
 };
+use twilight_model::id::{Id, marker::GuildMarker};
 
 use super::{
-    DiscordConfig, Error,
-    gate::Gate,
+    DiscordConfig, Error, Priority,
     send::{self, Prepared},
 };
 use crate::http;
@@ -31,14 +31,17 @@ const LONGEST_REASON: usize = 512;
 
 /// Discord as one bot sees it. Clones share what is known about limits.
 ///
-/// A call waits where Discord said to wait, if its deadline allows, and never asks again before the time. Server errors
-/// and broken connections are retried up to three times for GET, PUT and DELETE; so a DELETE may answer 404 for what
-/// its own first attempt deleted. A 401 kills the token: every later call gets the same answer and nothing is sent.
+/// The gate waits where Discord said to wait, if the call's deadline allows, and repeats what may be repeated: server
+/// errors and broken connections up to three times for GET, PUT and DELETE; so a DELETE may answer 404 for what its own
+/// first attempt deleted. While the gate is not there a call waits for it. A 401 kills the token: every later call gets
+/// the same answer and nothing is sent.
 #[derive(Clone)]
 pub struct Discord {
     pub(super) shared: Arc<Shared>,
     pub(super) deadline: Duration,
     pub(super) reason: Option<HeaderValue>,
+    pub(super) priority: Priority,
+    pub(super) guild: Option<Id<GuildMarker>>,
 }
 
 pub(super) struct Shared {
@@ -46,7 +49,6 @@ pub(super) struct Shared {
     /// Without a slash at the end.
     pub(super) base: String,
     pub(super) authorization: HeaderValue,
-    pub(super) gate: Gate,
     /// The answer that said that the token is not valid.
     pub(super) dead: SetOnce<DeadToken>,
     pub(super) requests: IntCounterVec,
@@ -73,7 +75,7 @@ impl DeadToken {
 }
 
 impl Discord {
-    /// A client for the bot of that token. The base URL may be `http://` and have a path.
+    /// A client for the bot of that token, over the gate at the base URL, which may be `http://` and have a path.
     ///
     /// # Errors
     ///
@@ -93,36 +95,37 @@ impl Discord {
                 http,
                 base: config.api_url.as_str().trim_end_matches('/').to_owned(),
                 authorization,
-                gate: Gate::default(),
                 dead: SetOnce::new(),
                 requests,
                 builders: builders(),
             }),
             deadline: DEADLINE,
             reason: None,
+            priority: Priority::Interactive,
+            guild: None,
         })
     }
 
-    /// Another bot, at the same address and over the same connections, counted in the same metric. Limits are each
-    /// bot's own, save for those of the address: a ban, and too many invalid requests.
+    /// Another bot, over the same connections, counted in the same metric.
     ///
     /// # Errors
     ///
     /// [`Error::Request`] when the token has characters that no header can have.
     pub fn with_token(&self, token: &SecretString) -> Result<Discord, Error> {
-        let Shared { http, base, gate, requests, .. } = self.shared.as_ref();
+        let Shared { http, base, requests, .. } = self.shared.as_ref();
         Ok(Discord {
             shared: Arc::new(Shared {
                 http: http.clone(),
                 base: base.clone(),
                 authorization: authorization(token)?,
-                gate: gate.of_another_bot(),
                 dead: SetOnce::new(),
                 requests: requests.clone(),
                 builders: builders(),
             }),
             deadline: self.deadline,
             reason: None,
+            priority: self.priority,
+            guild: None,
         })
     }
 
@@ -131,6 +134,18 @@ impl Discord {
     pub fn with_deadline(mut self, deadline: Duration) -> Discord {
         self.deadline = deadline;
         self
+    }
+
+    /// The same bot, where nobody waits for the answers: others go first.
+    #[must_use]
+    pub fn in_bulk(&self) -> Discord {
+        Discord { priority: Priority::Bulk, ..self.clone() }
+    }
+
+    /// The same bot, in the turns of this guild, for calls whose path does not name it.
+    #[must_use]
+    pub fn for_guild(&self, guild: Id<GuildMarker>) -> Discord {
+        Discord { guild: Some(guild), ..self.clone() }
     }
 
     /// The same bot, giving this reason in the guild's audit log (`X-Audit-Log-Reason`, at most 512 characters).

@@ -36,8 +36,16 @@ pub enum Error {
         /// Whether a request was sent and not answered.
         sent: bool,
     },
-    /// Discord was not reached, or the connection broke.
-    #[error("no answer from discord to {route}")]
+    /// The gate had no answer from Discord.
+    #[error("discord did not answer {route}")]
+    NoAnswer {
+        /// The method and the path.
+        route: String,
+        /// Whether a request was sent.
+        sent: bool,
+    },
+    /// The gate was not reached, or the connection broke.
+    #[error("no answer from the gate to discord to {route}")]
     Transport {
         /// The method and the path.
         route: String,
@@ -82,7 +90,9 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Api { status, .. } => *status == 429 || *status >= 500,
-            Error::RateLimited { .. } | Error::Deadline { .. } | Error::Transport { .. } => true,
+            Error::RateLimited { .. } | Error::Deadline { .. } | Error::NoAnswer { .. } | Error::Transport { .. } => {
+                true
+            }
             Error::Decode { .. } | Error::Request(_) => false,
         }
     }
@@ -93,7 +103,7 @@ impl Error {
         match self {
             Error::Api { status, .. } => *status >= 500,
             Error::Transport { source, .. } => !source.is_connect(),
-            Error::Deadline { sent, .. } => *sent,
+            Error::Deadline { sent, .. } | Error::NoAnswer { sent, .. } => *sent,
             Error::Decode { .. } => true,
             Error::RateLimited { .. } | Error::Request(_) => false,
         }

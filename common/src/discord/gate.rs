@@ -1,295 +1,129 @@
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+//! What a caller and the gate (`global-resolver`) say to each other beside Discord's own API.
 
-use tokio::{sync, time::Instant};
+use std::time::Duration;
 
-use super::route::Route;
+/// How long the caller waits, in milliseconds: in the queue, for repeated attempts, and for the head of the answer.
+pub const DEADLINE: &str = "x-deadline-ms";
+/// A [`Priority`].
+pub const PRIORITY: &str = "x-priority";
+/// The guild that the call is made for, where its path does not name it.
+pub const GUILD: &str = "x-guild-id";
+/// On answers that are not Discord's: [`Refused`].
+pub const REFUSED: &str = "x-resolver-refused";
 
-/// How long a route is still sent one by one after its last wait.
-const CAREFUL: Duration = Duration::from_secs(60);
+/// The wait of a 429 that does not say how long: no answer of Discord's own looks like that.
+pub const UNSAID_WAIT: Duration = Duration::from_secs(10);
+/// The longest wait that is believed; Cloudflare's bans are an hour.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// So many remembered routes make a sweep worthwhile.
-const SWEEP_AT: usize = 1024;
-
-/// So many invalid requests within [`INVALID_PERIOD`] close the gate: a quarter of what gets the address banned, because
-/// other processes and bots may share it.
-pub(super) const MOST_INVALID: usize = 2_500;
-
-/// The period over which Discord counts invalid requests.
-const INVALID_PERIOD: Duration = Duration::from_secs(10 * 60);
-
-/// What an answer teaches about limits.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Lesson {
-    /// Nothing.
-    Free,
-    /// The request passed, and was the last one for that long.
-    UsedUp(Duration),
-    /// The route is limited.
-    Route(Duration),
-    /// Something within the route is limited.
-    Inner(Duration),
-    /// The bot is limited.
-    Global(Duration),
-    /// The address is banned, whoever asks.
-    Banned(Duration),
+/// How urgent a call is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Priority {
+    /// A person waits for it.
+    #[default]
+    Interactive,
+    /// Nobody does: sweeps, renames, statistics.
+    Bulk,
 }
 
-/// Remembers who was told to wait, so that nobody asks again before the time.
-///
-/// One per bot token. It is driven by the instants it is given: it neither sleeps nor sends.
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    address: Arc<Mutex<Address>>,
-    state: Mutex<State>,
-}
-
-/// What all bots of our address have in common.
-#[derive(Debug, Default)]
-struct Address {
-    banned: Option<Instant>,
-    /// When the latest invalid requests were answered, at most [`MOST_INVALID`] of them.
-    invalid: VecDeque<Instant>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    global: Option<Instant>,
-    routes: HashMap<String, Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    until: Instant,
-    /// A route that was at its limit is sent one by one: all who waited would else run into the limit together.
-    lane: Arc<sync::Mutex<()>>,
-}
-
-impl Gate {
-    /// The gate of another bot behind the same address.
-    pub(super) fn of_another_bot(&self) -> Gate {
-        Gate { address: self.address.clone(), state: Mutex::default() }
-    }
-
-    /// Until when a request on `route` must wait; `None` when it may go now.
-    pub(super) fn closed_until(&self, route: &Route, now: Instant) -> Option<Instant> {
-        let banned = lock(&self.address).banned;
-        let state = lock(&self.state);
-        let global = state.global.filter(|_| !route.by_path_token);
-        let keyed = keys(route).filter_map(|key| state.routes.get(key)).map(|entry| entry.until);
-        banned.into_iter().chain(global).chain(keyed).filter(|until| *until > now).max()
-    }
-
-    /// The lane to hold while sending, if the route was limited of late.
-    pub(super) fn lane(&self, route: &Route, now: Instant) -> Option<Arc<sync::Mutex<()>>> {
-        let state = lock(&self.state);
-        keys(route)
-            .filter_map(|key| state.routes.get(key))
-            .find(|entry| entry.until + CAREFUL > now)
-            .map(|entry| entry.lane.clone())
-    }
-
-    /// Remembers what the answer to a request on `route`, which arrived `now`, says.
-    pub(super) fn learn(&self, route: &Route, lesson: Lesson, now: Instant) {
-        let mut state = lock(&self.state);
-        match lesson {
-            Lesson::Free => {}
-            Lesson::Banned(wait) => {
-                let mut address = lock(&self.address);
-                address.banned = address.banned.max(Some(now + wait));
-            }
-            Lesson::Global(wait) if !route.by_path_token => {
-                state.global = state.global.max(Some(now + wait));
-            }
-            Lesson::Inner(wait) if !route.inner_keys.is_empty() => {
-                for key in &route.inner_keys {
-                    state.close(key, now, wait);
-                }
-            }
-            Lesson::UsedUp(wait) | Lesson::Route(wait) | Lesson::Inner(wait) | Lesson::Global(wait) => {
-                state.close(&route.key, now, wait);
-            }
+impl Priority {
+    /// Its name in the header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
         }
     }
 
-    /// Remembers an invalid request, answered `now`. Where there are too many it closes the gate as a ban would, until
-    /// the oldest is no longer counted; true when that is news, and not one of many such closings in a row.
-    pub(super) fn count_invalid(&self, now: Instant) -> bool {
-        let mut address = lock(&self.address);
-        address.invalid.push_back(now);
-        if address.invalid.len() > MOST_INVALID {
-            address.invalid.pop_front();
-        }
-        let reopens = address.invalid.front().map(|oldest| *oldest + INVALID_PERIOD);
-        let Some(reopens) = reopens.filter(|at| address.invalid.len() == MOST_INVALID && *at > now) else {
-            return false;
-        };
-        let news = address.banned.is_none_or(|until| until + INVALID_PERIOD < now);
-        address.banned = address.banned.max(Some(reopens));
-        news
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        [Self::Interactive, Self::Bulk].into_iter().find(|priority| priority.as_str().as_bytes() == name)
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Why an answer is not Discord's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// 429, nothing was sent: the bucket or the global limit allows it after the deadline only.
+    Limit,
+    /// 429, nothing was sent: the channel's name or topic was changed too often.
+    Inner,
+    /// 429, nothing was sent: its turn did not come.
+    Turn,
+    /// 503, nothing was sent: the address is banned, or too near to it.
+    Address,
+    /// Discord's own refusal of before, of which nothing new is to be expected.
+    Remembered,
+    /// 400: the gate cannot read the request.
+    Request,
+    /// 502: Discord was not reached, and nothing was sent.
+    Unsent,
+    /// 502 or, at the deadline, 504: it was sent, and the answer did not come.
+    Unanswered,
 }
 
-impl State {
-    fn close(&mut self, key: &str, now: Instant, wait: Duration) {
-        if self.routes.len() >= SWEEP_AT {
-            self.routes.retain(|_, entry| entry.until + CAREFUL > now);
+impl Refused {
+    const ALL: [Self; 8] = [
+        Self::Limit,
+        Self::Inner,
+        Self::Turn,
+        Self::Address,
+        Self::Remembered,
+        Self::Request,
+        Self::Unsent,
+        Self::Unanswered,
+    ];
+
+    /// Its name in the header, and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Inner => "inner",
+            Self::Turn => "turn",
+            Self::Address => "address",
+            Self::Remembered => "remembered",
+            Self::Request => "request",
+            Self::Unsent => "unsent",
+            Self::Unanswered => "unanswered",
         }
-        let until = now + wait;
-        match self.routes.get_mut(key) {
-            Some(entry) => entry.until = entry.until.max(until),
-            None => {
-                self.routes.insert(key.to_owned(), Entry { until, lane: Arc::default() });
-            }
-        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|refused| refused.as_str().as_bytes() == name)
     }
 }
 
-/// The keys that hold up a request, the narrowest first.
-fn keys(route: &Route) -> impl Iterator<Item = &String> {
-    route.inner_keys.iter().chain([&route.key])
+/// Seconds as Discord writes them, as far as they are believed.
+#[must_use]
+pub fn wait(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds.max(0.0)).ok().map(|wait| wait.min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
 mod tests {
-    use twilight_http::request::Method;
-
     use super::*;
 
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn post_message(channel: u64) -> Route {
-        Route::new(Method::Post, &format!("channels/{channel}/messages"), None)
-    }
-
-    fn callback() -> Route {
-        Route::new(Method::Post, "interactions/1/token/callback", None)
-    }
-
-    fn rename() -> Route {
-        Route::new(Method::Patch, "channels/1", Some(br#"{"name":"new"}"#))
-    }
-
-    fn lock_channel() -> Route {
-        Route::new(Method::Patch, "channels/1", Some(br#"{"permission_overwrites":[]}"#))
-    }
-
     #[test]
-    fn a_limited_route_is_closed_until_its_time_and_not_longer() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        gate.learn(&post_message(1), Lesson::Route(SECOND), now);
-        assert_eq!(gate.closed_until(&post_message(1), now), Some(now + SECOND));
-        assert_eq!(gate.closed_until(&post_message(1), now + SECOND - Duration::from_millis(1)), Some(now + SECOND));
-        assert_eq!(gate.closed_until(&post_message(1), now + SECOND), None);
-    }
-
-    #[test]
-    fn another_channel_is_not_held_up() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        gate.learn(&post_message(1), Lesson::UsedUp(SECOND), now);
-        assert_eq!(gate.closed_until(&post_message(2), now), None);
-    }
-
-    #[test]
-    fn a_global_limit_closes_everything_but_interactions_and_webhooks() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        gate.learn(&post_message(1), Lesson::Global(SECOND), now);
-        assert_eq!(gate.closed_until(&lock_channel(), now), Some(now + SECOND));
-        assert_eq!(gate.closed_until(&callback(), now), None);
-    }
-
-    #[test]
-    fn a_callback_that_is_limited_holds_up_only_itself() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        gate.learn(&callback(), Lesson::Global(SECOND), now);
-        assert_eq!(gate.closed_until(&callback(), now), Some(now + SECOND));
-        assert_eq!(gate.closed_until(&post_message(1), now), None);
-    }
-
-    #[test]
-    fn a_ban_of_the_address_closes_everything() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        gate.learn(&post_message(1), Lesson::Banned(SECOND), now);
-        assert_eq!(gate.closed_until(&callback(), now), Some(now + SECOND));
-    }
-
-    #[test]
-    fn a_ban_of_the_address_closes_it_for_other_bots_and_a_limit_of_one_bot_does_not() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        let other = gate.of_another_bot();
-        gate.learn(&post_message(1), Lesson::Global(SECOND), now);
-        gate.learn(&post_message(1), Lesson::Route(SECOND), now);
-        assert_eq!(other.closed_until(&post_message(1), now), None);
-        other.learn(&callback(), Lesson::Banned(2 * SECOND), now);
-        assert_eq!(gate.closed_until(&post_message(1), now), Some(now + 2 * SECOND));
-    }
-
-    #[test]
-    fn too_many_invalid_requests_close_everything_until_the_oldest_is_no_longer_counted() {
-        let (gate, start) = (Gate::default(), Instant::now());
-        for second in 1..u32::try_from(MOST_INVALID).unwrap() {
-            assert!(!gate.count_invalid(start + second * SECOND / 10));
+    fn every_name_is_read_as_what_it_was_written_for() {
+        for refused in Refused::ALL {
+            assert_eq!(Refused::from_name(refused.as_str().as_bytes()), Some(refused));
         }
-        let now = start + 400 * SECOND;
-        assert_eq!(gate.closed_until(&post_message(1), now), None);
-        assert!(gate.count_invalid(now), "it closes");
-        let reopens = start + SECOND / 10 + INVALID_PERIOD;
-        assert_eq!(gate.closed_until(&post_message(1), now), Some(reopens));
-        assert_eq!(gate.closed_until(&callback(), now), Some(reopens), "callbacks count for the address too");
-        assert_eq!(gate.closed_until(&post_message(1), reopens), None);
-        assert!(!gate.count_invalid(reopens), "the next one is no news");
-        assert_eq!(gate.closed_until(&post_message(1), reopens), Some(reopens + SECOND / 10), "but closes it again");
-    }
-
-    #[test]
-    fn invalid_requests_that_are_rare_close_nothing() {
-        let (gate, start) = (Gate::default(), Instant::now());
-        for number in 0..3 * u32::try_from(MOST_INVALID).unwrap() {
-            assert!(!gate.count_invalid(start + number * SECOND / 4));
+        for priority in [Priority::Interactive, Priority::Bulk] {
+            assert_eq!(Priority::from_name(priority.as_str().as_bytes()), Some(priority));
         }
+        assert_eq!((Refused::from_name(b"urgent"), Priority::from_name(b"urgent")), (None, None));
     }
 
     #[test]
-    fn a_limited_rename_does_not_hold_up_another_change_of_the_channel() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        gate.learn(&rename(), Lesson::Inner(600 * SECOND), now);
-        assert_eq!(gate.closed_until(&rename(), now), Some(now + 600 * SECOND));
-        assert_eq!(gate.closed_until(&lock_channel(), now), None);
-        gate.learn(&lock_channel(), Lesson::Inner(SECOND), now);
-        assert_eq!(gate.closed_until(&lock_channel(), now), Some(now + SECOND));
-    }
-
-    #[test]
-    fn a_shorter_wait_never_shortens_a_longer_one() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        gate.learn(&post_message(1), Lesson::Global(5 * SECOND), now);
-        gate.learn(&post_message(1), Lesson::Global(SECOND), now);
-        assert_eq!(gate.closed_until(&post_message(1), now), Some(now + 5 * SECOND));
-    }
-
-    #[test]
-    fn a_route_is_sent_one_by_one_for_a_while_after_a_wait() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        assert!(gate.lane(&post_message(1), now).is_none());
-        gate.learn(&post_message(1), Lesson::Route(SECOND), now);
-        assert!(gate.lane(&post_message(1), now + 30 * SECOND).is_some());
-        assert!(gate.lane(&post_message(1), now + 62 * SECOND).is_none());
-    }
-
-    #[test]
-    fn routes_that_are_long_open_are_forgotten() {
-        let (gate, now) = (Gate::default(), Instant::now());
-        for channel in 0..SWEEP_AT as u64 {
-            gate.learn(&post_message(channel), Lesson::Route(SECOND), now);
-        }
-        gate.learn(&post_message(9999), Lesson::Route(SECOND), now + 120 * SECOND);
-        assert_eq!(lock(&gate.state).routes.len(), 1);
+    fn waits_are_neither_negative_nor_endless() {
+        assert_eq!(wait(-1.0), Some(Duration::ZERO));
+        assert_eq!(wait(0.35), Some(Duration::from_millis(350)));
+        assert_eq!(wait(1e9), Some(LONGEST_WAIT));
+        assert_eq!(wait(f64::NAN), Some(Duration::ZERO));
     }
 }

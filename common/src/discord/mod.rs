@@ -1,4 +1,4 @@
-//! The only way to send to Discord.
+//! The only way to send to Discord: through the gate, `global-resolver`, which knows all limits and obeys them.
 //!
 //! Requests are built, typed and validated, by `twilight_http`'s builders, and sent here: twilight-http 0.18 repeats a
 //! 429 in a hot loop (118 requests in 2 s were counted), and 10,000 invalid requests in 10 minutes ban the address.
@@ -16,7 +16,7 @@ mod ask;
 mod client;
 mod config;
 mod error;
-mod gate;
+pub mod gate;
 mod route;
 mod send;
 
@@ -24,3 +24,5 @@ pub use ask::{ask, ask_json, ask_own_id, explained, watch_token};
 pub use client::Discord;
 pub use config::DiscordConfig;
 pub use error::Error;
+pub use gate::Priority;
+pub use route::Route;

@@ -29,7 +29,10 @@ pub struct Service {
 struct Inner {
     name: &'static str,
     process: Arc<Process>,
+    /// Cancelled when this service shall stop.
+    soft: CancellationToken,
     tasks: TaskTracker,
+    lasting: Lasting,
     metrics: Registry,
     dependencies: Mutex<Vec<Dependency>>,
     details: Mutex<Vec<Detail>>,
@@ -37,15 +40,29 @@ struct Inner {
     listener: Mutex<Option<TcpListener>>,
 }
 
+/// What the other tasks of a service lean on: it stops when they have finished.
+#[derive(Debug, Default)]
+struct Lasting {
+    soft: CancellationToken,
+    tasks: TaskTracker,
+}
+
 impl Service {
     pub(super) fn new(name: &'static str, process: Arc<Process>) -> Service {
+        let soft = process.soft().clone();
+        Service::stopped_by(name, process, soft)
+    }
+
+    fn stopped_by(name: &'static str, process: Arc<Process>, soft: CancellationToken) -> Service {
         let label = [("service".to_owned(), name.to_owned())].into();
         let metrics = Registry::new_custom(None, Some(label)).unwrap_or_default();
         Service {
             inner: Arc::new(Inner {
                 name,
                 process,
+                soft,
                 tasks: TaskTracker::new(),
+                lasting: Lasting::default(),
                 metrics,
                 dependencies: Mutex::default(),
                 details: Mutex::default(),
@@ -55,9 +72,9 @@ impl Service {
         }
     }
 
-    /// A service without signal handlers; [`stop`](Service::stop) ends it.
+    /// A service that hears no signals, for tests and commands; [`stop`](Service::stop) ends it.
     #[must_use]
-    pub fn for_test(name: &'static str) -> Service {
+    pub fn unattended(name: &'static str) -> Service {
         Service::new(name, Process::new(GRACE))
     }
 
@@ -68,6 +85,18 @@ impl Service {
         let child = Service::new(name, self.inner.process.clone());
         lock(&self.inner.children).push(child.clone());
         child
+    }
+
+    /// Runs a service inside of this one's process that the others lean on: as a [`child`](Service::child), but it is told
+    /// to stop only when all tasks of this service have finished.
+    pub fn spawn_lasting<F>(&self, name: &'static str, run: impl FnOnce(Service) -> F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let Inner { process, lasting, .. } = &*self.inner;
+        let child = Service::stopped_by(name, process.clone(), lasting.soft.clone());
+        lock(&self.inner.children).push(child.clone());
+        lasting.tasks.spawn(tasks::supervise(process.clone(), self.inner.name, name, run(child)));
     }
 
     /// The name of the service.
@@ -136,7 +165,7 @@ impl Service {
     #[must_use]
     pub fn shutdown(&self) -> CancellationToken {
         // A child token: cancelling it must not bypass the timer of the hard stop.
-        self.inner.process.soft().child_token()
+        self.inner.soft.child_token()
     }
 
     /// Cancelled 25 s after the stop began, or at a second signal: drop everything.
@@ -156,9 +185,13 @@ impl Service {
     ///
     /// [`TaskFailed`](super::TaskFailed) when a task of the process failed or had to be dropped.
     pub async fn finished(&self) -> anyhow::Result<()> {
-        self.inner.process.soft().cancelled().await;
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        let Inner { soft, tasks, lasting, .. } = &*self.inner;
+        soft.cancelled().await;
+        tasks.close();
+        tasks.wait().await;
+        lasting.soft.cancel();
+        lasting.tasks.close();
+        lasting.tasks.wait().await;
         match self.inner.process.failure() {
             Some(failure) => Err(failure.into()),
             None => Ok(()),
@@ -201,7 +234,7 @@ impl Service {
         Fut: Future<Output = Result<T, E>>,
     {
         let dependency = self.dependency(name);
-        let soft = self.inner.process.soft();
+        let soft = &self.inner.soft;
         let trying = async {
             let mut waits = backoff::exponential(Duration::from_millis(200), Duration::from_secs(5));
             let mut last: Option<String> = None;
@@ -264,8 +297,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_others_lean_on_stops_after_them() {
+        let service = Service::unattended("house");
+        let (ended, order) = tokio::sync::mpsc::unbounded_channel();
+        let mut order = order;
+        let last = ended.clone();
+        service.spawn_lasting("ground", |child| async move {
+            child.shutdown().cancelled().await;
+            last.send("ground")?;
+            child.finished().await
+        });
+        let shutdown = service.shutdown();
+        service.spawn("walls", async move {
+            shutdown.cancelled().await;
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            Ok(ended.send("walls")?)
+        });
+        service.stop();
+        service.finished().await.unwrap();
+        assert_eq!((order.recv().await, order.recv().await), (Some("walls"), Some("ground")));
+    }
+
+    #[tokio::test]
+    async fn what_the_others_lean_on_ends_the_process_when_it_fails() {
+        let service = Service::unattended("house");
+        service.spawn_lasting("ground", |_| async { anyhow::bail!("cracked") });
+        let error = service.finished().await.unwrap_err();
+        assert!(error.to_string().contains("task ground of house failed: cracked"), "{error}");
+    }
+
+    #[tokio::test]
     async fn cancelling_the_token_of_the_stop_does_not_stop_the_process() {
-        let service = Service::for_test("steady");
+        let service = Service::unattended("steady");
         service.shutdown().cancel();
         assert!(!service.stopping());
     }

@@ -2,7 +2,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::{
@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common::{
-    discord::{Discord, DiscordConfig, Error, ask_own_id, watch_token},
+    discord::{Discord, DiscordConfig, Error, ask_own_id, gate, watch_token},
     service::Service,
 };
 use secrecy::SecretString;
@@ -39,7 +39,6 @@ struct Upstream {
 }
 
 struct Hit {
-    at: Instant,
     method: Method,
     path: String,
     headers: HeaderMap,
@@ -84,7 +83,7 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let path = uri.to_string();
-    upstream.hits.lock().unwrap().push(Hit { at: Instant::now(), method, path, headers, body });
+    upstream.hits.lock().unwrap().push(Hit { method, path, headers, body });
     let answer = upstream.answers.lock().unwrap().pop_front();
     match answer {
         None => (StatusCode::OK, "{}").into_response(),
@@ -115,89 +114,54 @@ async fn callback(discord: &Discord) -> Result<(), Error> {
     discord.send(interaction.create_response(Id::new(2), "path-token", &response)).await
 }
 
-#[track_caller]
-fn assert_wait(error: &Error, about: Duration) {
-    let wait = match error {
-        Error::RateLimited { retry_after, .. } => Some(*retry_after),
-        _ => None,
-    };
-    let near = |wait| wait <= about && wait > about - Duration::from_secs(5);
-    assert!(wait.is_some_and(near), "{error:?}");
+#[tokio::test]
+async fn a_wait_that_is_too_long_is_told_and_nothing_is_sent_again() {
+    let (upstream, discord) = Upstream::start().await;
+    upstream.will(429, &[(gate::REFUSED, "limit"), ("retry-after", "60")], json!({"retry_after": 59.5}));
+    let error = post(&discord).await.unwrap_err();
+    let told = Duration::from_millis(59_500);
+    assert!(matches!(error, Error::RateLimited { retry_after, .. } if retry_after == told), "{error:?}");
+    assert_eq!(upstream.count(), 1);
 }
 
-async fn is_asked_again_after_the_wait(kind: &str, headers: &[(&'static str, &'static str)], body: Value) {
+#[tokio::test]
+async fn the_gate_learns_who_calls_and_how_long_it_waits() {
     let (upstream, discord) = Upstream::start().await;
-    upstream.will(429, headers, body);
     post(&discord).await.unwrap();
-    let hits = upstream.hits.lock().unwrap();
-    assert_eq!(hits.len(), 2, "{kind}");
-    let gap = hits[1].at - hits[0].at;
-    assert!(gap >= SHORT, "{kind}: asked again after {gap:?}");
+    upstream.last(|hit| {
+        let wait: u64 = hit.headers[gate::DEADLINE].to_str().unwrap().parse().unwrap();
+        assert!((14_000..=15_000).contains(&wait), "{wait}");
+        assert_eq!(hit.headers[gate::PRIORITY], "interactive");
+        assert!(!hit.headers.contains_key(gate::GUILD));
+    });
+    post(&discord.in_bulk().for_guild(Id::new(77)).with_deadline(Duration::from_secs(3))).await.unwrap();
+    upstream.last(|hit| {
+        let wait: u64 = hit.headers[gate::DEADLINE].to_str().unwrap().parse().unwrap();
+        assert!((2_000..=3_000).contains(&wait), "{wait}");
+        assert_eq!((&hit.headers[gate::PRIORITY], &hit.headers[gate::GUILD]), (&"bulk".parse().unwrap(), &77.into()));
+    });
 }
 
 #[tokio::test]
-async fn every_kind_of_429_is_asked_once_and_again_only_after_its_wait() {
-    // Where the body has a fraction of a second, the header would be beyond the deadline.
-    let limit = |global| json!({"message": "limited", "retry_after": 0.05, "global": global});
-    let minute = ("retry-after", "60");
-    let check = is_asked_again_after_the_wait;
-    check("global", &[("x-ratelimit-global", "true"), minute], limit(true)).await;
-    check("shared", &[("x-ratelimit-scope", "shared"), minute], limit(false)).await;
-    check("route", &[("x-ratelimit-remaining", "0"), minute], limit(false)).await;
-    let short = ("retry-after", "0.05");
-    check("sub-limit", &[("x-ratelimit-remaining", "4"), short], json!({})).await;
-    check("no header of Discord's", &[short], json!("<html>")).await;
-}
-
-#[tokio::test]
-async fn a_wait_beyond_the_deadline_is_told_at_once_and_remembered_for_others() {
-    let (upstream, discord) = Upstream::start().await;
-    upstream.will(429, &[("x-ratelimit-global", "true"), ("retry-after", "60")], json!({}));
-    let minute = Duration::from_secs(60);
-    assert_wait(&post(&discord).await.unwrap_err(), minute);
-    assert_wait(&post(&discord.clone()).await.unwrap_err(), minute);
-    assert_wait(&get(&discord).await.unwrap_err(), minute);
-    assert_eq!(upstream.count(), 1);
-    callback(&discord).await.unwrap();
-    assert_eq!(upstream.count(), 2, "an interaction is exempt of the bot's global limit");
-}
-
-#[tokio::test]
-async fn a_used_up_route_is_not_asked_again() {
-    let (upstream, discord) = Upstream::start().await;
-    upstream.will(200, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset-after", "60")], json!({}));
-    post(&discord).await.unwrap();
-    assert_wait(&post(&discord).await.unwrap_err(), Duration::from_secs(60));
-    assert_eq!(upstream.count(), 1);
-    get(&discord).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_blocked_rename_does_not_hold_up_another_change_of_the_channel() {
-    let (upstream, discord) = Upstream::start().await;
-    upstream.will(429, &[("x-ratelimit-remaining", "4"), ("retry-after", "500")], json!({}));
-    let rename = || discord.call(discord.requests().update_channel(CHANNEL).name("closed-7"));
-    assert_wait(&rename().await.unwrap_err(), Duration::from_secs(500));
-    assert_wait(&rename().await.unwrap_err(), Duration::from_secs(500));
-    assert_eq!(upstream.count(), 1);
-    let archived = discord.call(discord.requests().update_channel(CHANNEL).nsfw(true)).await;
-    assert!(matches!(archived, Err(Error::Decode { .. })), "it was sent: {archived:?}");
-}
-
-#[tokio::test]
-async fn those_who_waited_do_not_run_into_the_limit_together() {
-    let (upstream, discord) = Upstream::start().await;
-    let used_up: &[_] = &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset-after", "0.03")];
-    for _ in 0..4 {
-        upstream.will(200, used_up, json!({}));
+async fn a_gate_that_comes_back_takes_what_could_not_be_sent() {
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    drop(listener);
+    let config = DiscordConfig { api_url: format!("http://{addr}/api/v10").parse().unwrap() };
+    let discord = Discord::new(&config, SecretString::from("the.bot.token")).unwrap();
+    let registry = prometheus::Registry::new();
+    discord.register_metrics(&registry).unwrap();
+    let calling = tokio::spawn(async move { post(&discord).await });
+    // It tried in vain.
+    while registry.gather().is_empty() {
+        tokio::task::yield_now().await;
     }
-    post(&discord).await.unwrap();
-    let (a, b, c) = tokio::join!(post(&discord), post(&discord), post(&discord));
-    assert!(a.is_ok() && b.is_ok() && c.is_ok());
-    let hits = upstream.hits.lock().unwrap();
-    for pair in hits.windows(2) {
-        assert!(pair[1].at - pair[0].at >= Duration::from_millis(30));
-    }
+    let upstream = Upstream::default();
+    let listener = TcpListener::bind(addr).await.unwrap();
+    let app = Router::new().fallback(answer).with_state(upstream.clone());
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    calling.await.unwrap().unwrap();
+    assert_eq!(upstream.count(), 1);
 }
 
 #[tokio::test]
@@ -223,7 +187,7 @@ async fn a_401_kills_the_token() {
 #[tokio::test]
 async fn a_token_that_dies_is_told_to_who_waits_for_it() {
     let (upstream, discord) = Upstream::start().await;
-    let service = Service::for_test("worker");
+    let service = Service::unattended("worker");
     service.spawn("token", watch_token(service.clone(), discord.clone(), "DISCORD_TOKEN"));
     get(&discord).await.unwrap();
     upstream.will(401, &[], json!({"message": "401: Unauthorized", "code": 0}));
@@ -235,16 +199,15 @@ async fn a_token_that_dies_is_told_to_who_waits_for_it() {
 #[tokio::test]
 async fn what_is_asked_at_the_start_is_repeated_until_discord_answers_and_never_against_a_refusal() {
     let (upstream, discord) = Upstream::start().await;
-    let service = Service::for_test("starting");
-    // A call repeats a server error three times by itself.
-    for _ in 0..4 {
+    let service = Service::unattended("starting");
+    for _ in 0..2 {
         upstream.will(503, &[], json!({}));
     }
     upstream.will(200, &[], json!({"id": "42"}));
     assert_eq!(ask_own_id(&service, &discord, "BOT_TOKEN").await.unwrap(), Id::new(42));
-    assert_eq!(upstream.count(), 5);
+    assert_eq!(upstream.count(), 3);
 
-    for (status, named) in [(403, "403"), (404, "DISCORD_API_URL"), (401, "BOT_TOKEN")] {
+    for (status, named) in [(403, "403"), (404, "GLOBAL_RESOLVER_URL"), (401, "BOT_TOKEN")] {
         let before = upstream.count();
         upstream.will(status, &[], json!({"message": "no", "code": 0}));
         let error = ask_own_id(&service, &discord, "BOT_TOKEN").await.unwrap_err();
@@ -252,26 +215,6 @@ async fn what_is_asked_at_the_start_is_repeated_until_discord_answers_and_never_
         assert!(error.contains(named), "{error}");
         assert_eq!(upstream.count(), before + 1, "{status}");
     }
-}
-
-#[tokio::test]
-async fn invalid_requests_end_long_before_the_address_is_banned() {
-    let (upstream, discord) = Upstream::start().await;
-    const TRIES: usize = 2_600;
-    for _ in 0..TRIES {
-        upstream.will(403, &[], json!({"message": "Missing Access", "code": 50001}));
-    }
-    let begin = Instant::now();
-    for _ in 0..TRIES / 20 {
-        let refused = futures_util::future::join_all((0..20).map(|_| post(&discord))).await;
-        assert!(refused.iter().all(Result::is_err));
-    }
-    assert_eq!(upstream.count(), 2_500);
-    let error = callback(&discord).await.unwrap_err();
-    // The first is forgotten ten minutes after its answer, which came since the beginning.
-    let period = Duration::from_secs(600);
-    let right = |wait| wait <= period && wait + begin.elapsed() >= period;
-    assert!(matches!(error, Error::RateLimited { retry_after, .. } if right(retry_after)), "{error:?}");
 }
 
 #[tokio::test]
@@ -283,27 +226,13 @@ async fn a_401_to_a_token_in_the_path_does_not_kill_the_bots_token() {
 }
 
 #[tokio::test]
-async fn a_server_error_is_repeated_for_a_get_and_not_for_a_post() {
+async fn a_server_error_is_the_gates_to_repeat() {
     let (upstream, discord) = Upstream::start().await;
     upstream.will(502, &[], json!("<html>"));
-    get(&discord).await.unwrap();
-    assert_eq!(upstream.count(), 2);
-
-    upstream.will(502, &[], json!("<html>"));
-    let error = post(&discord).await.unwrap_err();
+    let error = get(&discord).await.unwrap_err();
     assert_eq!(error.status(), Some(502));
     assert!(error.is_unclear());
-    assert_eq!(upstream.count(), 3);
-}
-
-#[tokio::test]
-async fn a_server_error_that_stays_is_repeated_three_times() {
-    let (upstream, discord) = Upstream::start().await;
-    for _ in 0..4 {
-        upstream.will(500, &[], json!({}));
-    }
-    assert_eq!(get(&discord).await.unwrap_err().status(), Some(500));
-    assert_eq!(upstream.count(), 4);
+    assert_eq!(upstream.count(), 1);
 }
 
 #[tokio::test]

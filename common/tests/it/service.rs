@@ -36,7 +36,7 @@ async fn finished(service: &Service) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn health_is_answered_before_the_routes_are_there() {
-    let service = Service::for_test("early");
+    let service = Service::unattended("early");
     let http = service.http(any_port()).await.unwrap();
     let addr = http.local_addr();
     assert_eq!(answer(addr, "/healthz").await.0, 200);
@@ -52,7 +52,7 @@ async fn health_is_answered_before_the_routes_are_there() {
 
 #[tokio::test]
 async fn readiness_follows_the_dependencies() {
-    let service = Service::for_test("needy");
+    let service = Service::unattended("needy");
     let addr = service.serve_ops(Some(any_port())).await.unwrap().unwrap();
     let database = service.dependency("database");
     assert_eq!(answer(addr, "/readyz").await.0, 503);
@@ -75,14 +75,14 @@ async fn readiness_follows_the_dependencies() {
 async fn a_prepared_listener_is_used_instead_of_the_address() {
     let listener = TcpListener::bind(any_port()).await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let service = Service::for_test("prepared").with_listener(listener);
+    let service = Service::unattended("prepared").with_listener(listener);
     let http = service.http(SocketAddr::from(([192, 0, 2, 1], 1))).await.unwrap();
     assert_eq!(http.local_addr(), addr);
 }
 
 #[tokio::test]
 async fn health_shows_what_the_service_tells_of_itself() {
-    let service = Service::for_test("teller");
+    let service = Service::unattended("teller");
     let count = Arc::new(AtomicU64::new(1));
     let asked = count.clone();
     service.detail("count", move || asked.load(Ordering::Relaxed).into());
@@ -99,7 +99,7 @@ async fn health_shows_what_the_service_tells_of_itself() {
 
 #[tokio::test]
 async fn a_child_counts_for_the_health_and_the_metrics_of_its_parent() {
-    let parent = Service::for_test("standalone");
+    let parent = Service::unattended("standalone");
     let addr = parent.serve_ops(Some(any_port())).await.unwrap().unwrap();
     for name in ["worker", "sharder"] {
         let child = parent.child(name);
@@ -118,7 +118,7 @@ async fn a_child_counts_for_the_health_and_the_metrics_of_its_parent() {
 
 #[tokio::test]
 async fn a_task_that_panics_stops_the_service_and_is_named() {
-    let service = Service::for_test("fragile");
+    let service = Service::unattended("fragile");
     service.spawn("consume", async { panic!("out of order") });
     let error = finished(&service).await.unwrap_err();
     assert!(error.is::<TaskFailed>());
@@ -127,7 +127,7 @@ async fn a_task_that_panics_stops_the_service_and_is_named() {
 
 #[tokio::test]
 async fn a_task_that_ends_early_stops_the_service() {
-    let service = Service::for_test("fragile");
+    let service = Service::unattended("fragile");
     service.spawn("consume", async { Ok(()) });
     let error = finished(&service).await.unwrap_err();
     assert_eq!(error.to_string(), "task consume of fragile ended before the process was told to stop");
@@ -135,7 +135,7 @@ async fn a_task_that_ends_early_stops_the_service() {
 
 #[tokio::test]
 async fn a_task_that_fails_in_a_child_stops_its_parent() {
-    let parent = Service::for_test("standalone");
+    let parent = Service::unattended("standalone");
     let child = parent.child("worker");
     parent.spawn("worker", {
         let child = child.clone();
@@ -148,7 +148,7 @@ async fn a_task_that_fails_in_a_child_stops_its_parent() {
 
 #[tokio::test]
 async fn a_stop_waits_for_the_request_in_flight() {
-    let service = Service::for_test("graceful");
+    let service = Service::unattended("graceful");
     let http = service.http(any_port()).await.unwrap();
     let addr = http.local_addr();
     let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -175,7 +175,7 @@ async fn a_stop_waits_for_the_request_in_flight() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_a_request_that_never_comes_in_whole() {
-    let service = Service::for_test("patient");
+    let service = Service::unattended("patient");
     let http = service.http(any_port()).await.unwrap();
     let addr = http.local_addr();
     http.serve(Router::new().route("/hello", get(async || "hello")));
@@ -190,7 +190,7 @@ async fn a_stop_does_not_wait_for_a_request_that_never_comes_in_whole() {
 
 #[tokio::test]
 async fn a_handler_that_panics_answers_500() {
-    let service = Service::for_test("fragile");
+    let service = Service::unattended("fragile");
     let http = service.http(any_port()).await.unwrap();
     let addr = http.local_addr();
     let broken = async || -> &'static str { panic!("no such thing") };
@@ -201,7 +201,7 @@ async fn a_handler_that_panics_answers_500() {
 
 #[tokio::test]
 async fn connecting_is_repeated_until_it_succeeds() {
-    let service = Service::for_test("patient");
+    let service = Service::unattended("patient");
     let mut attempts = 0;
     let connected = service
         .connect("kafka", || {
@@ -216,7 +216,7 @@ async fn connecting_is_repeated_until_it_succeeds() {
 
 #[tokio::test]
 async fn connecting_ends_when_the_service_stops() {
-    let service = Service::for_test("patient");
+    let service = Service::unattended("patient");
     let connecting = service.connect("kafka", || {
         service.stop();
         std::future::ready(Err::<(), _>("connection refused"))

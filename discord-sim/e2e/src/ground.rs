@@ -1,9 +1,10 @@
 use std::net::Ipv4Addr;
 
-use common::{config::Env, discord::DiscordConfig, redis::RedisConfig, service::Service};
+use common::{config::Env, redis::RedisConfig, service::Service};
 use database::{Database, DatabaseConfig, scratch::Scratch};
 use discord_sim::{Sim, seed::Seed};
 use event_stream::KafkaConfig;
+use global_resolver::config::Upstream;
 use secrecy::SecretString;
 use sharder::config::ShardRange;
 use standalone::{Config, config::Backends};
@@ -70,7 +71,7 @@ impl Ground {
             metrics_addr: None,
             shards: ShardRange::new(0, 1, 1).expect("one shard"),
             message_content: true,
-            discord: DiscordConfig { api_url: Url::parse(&sim.api_url()).expect("Discord's address") },
+            discord: Upstream::at(Url::parse(&sim.api_url()).expect("Discord's address")),
             backends: Backends { database, redis, kafka },
         };
         Self { sim, seed, config, direct, home: Home::Scratch(scratch) }

@@ -1,6 +1,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
-use common::service::Service;
+use common::{discord::DiscordConfig, service::Service};
 use database::Database;
 use discord_sim::{Sim, seed::Seed};
 use event_stream::KafkaConfig;
@@ -36,6 +36,8 @@ pub struct World {
 
 /// The services as processes, in the order in which they lean on each other.
 pub struct Processes {
+    /// The gate to Discord.
+    pub resolver: Process,
     /// Ticket logic.
     pub worker: Process,
     /// Interactions by HTTP.
@@ -47,7 +49,7 @@ pub struct Processes {
 impl World {
     /// Everything as tasks of this process, ready for clicks.
     pub async fn start(interactions: Interactions) -> Self {
-        let (world, ()) = Self::run(Ground::lay().await, |plan, service| plan.start(service)).await;
+        let (world, ()) = Self::run(Ground::lay().await, |_, sharder, service| sharder.start(service)).await;
         world.ready(interactions).await;
         world
     }
@@ -60,7 +62,7 @@ impl World {
     /// The same on a ground of the test's choice.
     pub async fn on_ground(ground: Ground, interactions: Interactions) -> (Self, Process) {
         let config = ground.config.clone();
-        let (world, sharder) = Self::run(ground, |_, _| Process::sharder(&config)).await;
+        let (world, sharder) = Self::run(ground, |gate, _, _| Process::sharder(&config, gate)).await;
         world.ready(interactions).await;
         (world, sharder)
     }
@@ -73,13 +75,15 @@ impl World {
     pub async fn of_processes(ground: Ground, interactions: Interactions) -> Result<(Self, Processes), String> {
         let config = &ground.config;
         let (bot, key) = (ground.seed.application.to_string(), ground.seed.public_key(&ground.sim));
-        let worker = Process::worker(config);
+        let resolver = Process::resolver(config);
+        let worker = Process::worker(config, &resolver.gate());
         let gateway = Process::gateway(config, &worker, bot, key);
-        let sharder = Process::sharder(config);
-        let mut processes = Processes { worker, gateway, sharder };
+        let sharder = Process::sharder(config, &resolver.gate());
+        let mut processes = Processes { resolver, worker, gateway, sharder };
         let endpoint = format!("http://{}/interactions", processes.gateway.address());
-        let world = ground.world(endpoint, Service::for_test("e2e"));
-        for process in [&mut processes.worker, &mut processes.gateway, &mut processes.sharder] {
+        let world = ground.world(endpoint, Service::unattended("e2e"));
+        let Processes { resolver, worker, gateway, sharder } = &mut processes;
+        for process in [resolver, worker, gateway, sharder] {
             process.ready().await?;
         }
         world.ready(interactions).await;
@@ -102,7 +106,7 @@ impl World {
         backends.database.uri = SecretString::from(uri.to_string());
         backends.redis.addr = doors[1].addr().to_string();
         backends.kafka.brokers = doors[2].addr().to_string();
-        let service = Service::for_test("e2e");
+        let service = Service::unattended("e2e");
         let ops = service.serve_ops(Some((Ipv4Addr::LOCALHOST, 0).into())).await.expect("a port for health");
         let plan = Plan::make(ground.config.clone(), &service).await.expect("the services can be planned");
         plan.sharder.start(&service);
@@ -111,10 +115,13 @@ impl World {
     }
 
     /// Worker and http-gateway as tasks, and whatever `sharder` makes of the sharder.
-    async fn run<T>(ground: Ground, sharder: impl FnOnce(standalone::run::Sharder, &Service) -> T) -> (Self, T) {
-        let service = Service::for_test("e2e");
+    async fn run<T>(
+        ground: Ground,
+        sharder: impl FnOnce(&DiscordConfig, standalone::run::Sharder, &Service) -> T,
+    ) -> (Self, T) {
+        let service = Service::unattended("e2e");
         let plan = Plan::make(ground.config.clone(), &service).await.expect("the services can be planned");
-        let sharder = sharder(plan.sharder, &service);
+        let sharder = sharder(&plan.discord, plan.sharder, &service);
         let endpoint = start(plan.worker, plan.gateway, &service);
         (ground.world(endpoint, service), sharder)
     }

@@ -106,7 +106,7 @@ async fn brokers_that_go_away_are_reported_and_a_stop_does_not_wait_for_them() {
     let kafka = Kafka { config, producer };
     kafka.send([event(1, 1)]).await;
 
-    let service = Service::for_test("test");
+    let service = Service::unattended("test");
     let dependency = service.dependency("kafka");
     dependency.up();
     let (log, gate) = (Log::new(), Arc::new(Semaphore::new(0)));
@@ -140,7 +140,7 @@ async fn brokers_that_go_away_are_reported_and_a_stop_does_not_wait_for_them() {
 async fn a_producer_that_writes_nothing_notices_that_brokers_go_away() {
     let broker = tokio::task::spawn_blocking(embedded::Broker::start).await.unwrap().unwrap();
     let producer = Producer::connect(&broker.config(), "test", Profile::Interactive).await.unwrap();
-    let dependency = Service::for_test("test").dependency("kafka");
+    let dependency = Service::unattended("test").dependency("kafka");
     dependency.up();
     let stop = CancellationToken::new();
     let watching = {

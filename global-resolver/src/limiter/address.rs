@@ -2,9 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use common::discord::Priority;
 use tokio::time::Instant;
-
-use super::fair::Class;
 
 /// The period over which Discord counts invalid requests; 10,000 in it get the address banned.
 const PERIOD: Duration = Duration::from_secs(10 * 60);
@@ -53,12 +52,12 @@ impl Breaker {
 }
 
 impl Address {
-    /// Until when a call of this class must wait.
-    pub(super) fn closed_until(&mut self, class: Class, now: Instant) -> Option<Instant> {
+    /// Until when a call of this priority must wait.
+    pub(super) fn closed_until(&mut self, priority: Priority, now: Instant) -> Option<Instant> {
         self.forget(now);
-        let most = match class {
-            Class::Interactive => ALL,
-            Class::Bulk => BULK,
+        let most = match priority {
+            Priority::Interactive => ALL,
+            Priority::Bulk => BULK,
         };
         let mut left = self.count;
         let breaker = (left >= most).then(|| {
@@ -130,9 +129,9 @@ mod tests {
         let (mut address, now) = (Address::default(), Instant::now());
         address.banned(now + 3600 * SECOND);
         address.banned(now + SECOND);
-        for class in [Class::Interactive, Class::Bulk] {
-            assert_eq!(address.closed_until(class, now), Some(now + 3600 * SECOND));
-            assert_eq!(address.closed_until(class, now + 3600 * SECOND), None);
+        for priority in [Priority::Interactive, Priority::Bulk] {
+            assert_eq!(address.closed_until(priority, now), Some(now + 3600 * SECOND));
+            assert_eq!(address.closed_until(priority, now + 3600 * SECOND), None);
         }
     }
 
@@ -148,11 +147,11 @@ mod tests {
         assert_eq!(told, [(WARNING, Breaker::Warning), (BULK, Breaker::Bulk), (ALL, Breaker::All)]);
         let now = start + 400 * SECOND;
         // The first twenty are forgotten first, and then there is room again.
-        assert_eq!(address.closed_until(Class::Interactive, now), Some(start + GRAIN + PERIOD));
-        let bulk = address.closed_until(Class::Bulk, now).unwrap();
+        assert_eq!(address.closed_until(Priority::Interactive, now), Some(start + GRAIN + PERIOD));
+        let bulk = address.closed_until(Priority::Bulk, now).unwrap();
         assert_eq!(bulk, start + 150 * SECOND + GRAIN + PERIOD, "3,001 must be forgotten, 20 in each second");
-        assert_eq!(address.closed_until(Class::Interactive, start + GRAIN + PERIOD), None);
-        assert_eq!(address.closed_until(Class::Bulk, bulk), None);
+        assert_eq!(address.closed_until(Priority::Interactive, start + GRAIN + PERIOD), None);
+        assert_eq!(address.closed_until(Priority::Bulk, bulk), None);
         assert_eq!(address.count(start + 2000 * SECOND), 0);
     }
 
@@ -162,7 +161,7 @@ mod tests {
         for number in 0..20_000_u32 {
             let now = start + number * SECOND / 2;
             assert_eq!(address.invalid(now), None, "{number}");
-            assert_eq!(address.closed_until(Class::Bulk, now), None);
+            assert_eq!(address.closed_until(Priority::Bulk, now), None);
         }
     }
 }

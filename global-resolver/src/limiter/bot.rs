@@ -6,15 +6,15 @@ use std::{
     sync::Arc,
 };
 
+use common::discord::{Priority, Route};
 use tokio::time::Instant;
 
 use super::{
     bucket::{Bucket, Free},
-    fair::{Class, Fair},
+    fair::Fair,
     global::Global,
     lesson::{Lesson, Limit},
 };
-use crate::route::Route;
 
 /// So many buckets make it worthwhile to forget those that are stale.
 const SWEEP_AT: usize = 1024;
@@ -54,7 +54,7 @@ struct Names {
 #[derive(Debug)]
 struct Call {
     chosen: Chosen,
-    class: Class,
+    priority: Priority,
     flow: u64,
     /// It passed its bucket.
     ready: bool,
@@ -86,13 +86,13 @@ impl Bot {
     }
 
     /// Takes in a call, which goes when its turn comes: see [`advance`](Self::advance).
-    pub(super) fn enter(&mut self, route: &Route, class: Class, flow: u64, now: Instant) -> u64 {
+    pub(super) fn enter(&mut self, route: &Route, priority: Priority, flow: u64, now: Instant) -> u64 {
         let id = self.next;
         self.next += 1;
         let (label, key) = self.key(route);
         let chosen = Chosen { label, key: key.clone(), exempt: route.by_path_token, shy: route.is_shy() };
-        self.bucket(&key, chosen.shy, now).waiting.push(class, flow, id);
-        self.calls.insert(id, Call { chosen, class, flow, ready: false });
+        self.bucket(&key, chosen.shy, now).waiting.push(priority, flow, id);
+        self.calls.insert(id, Call { chosen, priority, flow, ready: false });
         self.look_at(now, key);
         id
     }
@@ -275,7 +275,7 @@ impl Bot {
             if call.chosen.exempt {
                 self.choose(id, now, choose);
             } else {
-                self.ready.push(call.class, call.flow, id);
+                self.ready.push(call.priority, call.flow, id);
             }
         }
     }
@@ -289,7 +289,7 @@ impl Bot {
         call.ready = false;
         call.chosen.key = key.clone();
         bucket.ended(now);
-        bucket.waiting.push(call.class, call.flow, id);
+        bucket.waiting.push(call.priority, call.flow, id);
         self.look_at(until, key);
         true
     }
@@ -320,8 +320,8 @@ impl Bot {
             while let Some(id) = old.waiting.pop() {
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.chosen.key = new.clone();
-                    let (class, flow) = (call.class, call.flow);
-                    self.bucket(&new, *shy, now).waiting.push(class, flow, id);
+                    let (priority, flow) = (call.priority, call.flow);
+                    self.bucket(&new, *shy, now).waiting.push(priority, flow, id);
                 }
             }
         }

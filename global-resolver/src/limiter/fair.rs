@@ -1,16 +1,8 @@
-//! Who is next: the interactive before the rest, and within each class the guilds in turn.
+//! Who is next: the interactive before the rest, and within each priority the guilds in turn.
 
 use std::collections::{HashMap, VecDeque};
 
-/// How urgent a call is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Class {
-    /// A person waits for it.
-    #[default]
-    Interactive,
-    /// Nobody does: sweeps, renames, statistics.
-    Bulk,
-}
+use common::discord::Priority;
 
 /// After so many interactive ones in a row one of the others has its turn, so that none waits for ever.
 const STREAK: u32 = 7;
@@ -45,10 +37,10 @@ impl<T> Default for Rounds<T> {
 
 impl<T> Fair<T> {
     /// Puts `item` behind what its flow has already. A flow is a guild, or what comes nearest to it.
-    pub(super) fn push(&mut self, class: Class, flow: u64, item: T) {
-        match class {
-            Class::Interactive => self.interactive.push(flow, item),
-            Class::Bulk => self.bulk.push(flow, item),
+    pub(super) fn push(&mut self, priority: Priority, flow: u64, item: T) {
+        match priority {
+            Priority::Interactive => self.interactive.push(flow, item),
+            Priority::Bulk => self.bulk.push(flow, item),
         }
     }
 
@@ -110,9 +102,9 @@ mod tests {
     fn ten_thousand_of_one_guild_hold_up_the_one_of_another_by_one() {
         let mut queue = Fair::default();
         for number in 0..10_000 {
-            queue.push(Class::Bulk, 1, number);
+            queue.push(Priority::Bulk, 1, number);
         }
-        queue.push(Class::Bulk, 2, 77_777);
+        queue.push(Priority::Bulk, 2, 77_777);
         assert_eq!(queue.pop(), Some(0));
         assert_eq!(queue.pop(), Some(77_777));
         assert_eq!(queue.pop(), Some(1));
@@ -123,7 +115,7 @@ mod tests {
     fn within_a_guild_the_order_stays() {
         let mut queue = Fair::default();
         for (flow, item) in [(1, 'a'), (2, 'x'), (1, 'b'), (1, 'c'), (2, 'y')] {
-            queue.push(Class::Interactive, flow, item);
+            queue.push(Priority::Interactive, flow, item);
         }
         assert_eq!(drain(&mut queue), ['a', 'x', 'b', 'y', 'c']);
         assert!(queue.is_empty());
@@ -132,10 +124,10 @@ mod tests {
     #[test]
     fn the_interactive_pass_the_rest_and_the_rest_is_not_forgotten() {
         let mut queue = Fair::default();
-        queue.push(Class::Bulk, 9, 1_000);
-        queue.push(Class::Bulk, 9, 1_001);
+        queue.push(Priority::Bulk, 9, 1_000);
+        queue.push(Priority::Bulk, 9, 1_001);
         for number in 0..20 {
-            queue.push(Class::Interactive, number, number);
+            queue.push(Priority::Interactive, number, number);
         }
         let order = drain(&mut queue);
         assert_eq!(order.iter().position(|item| *item == 1_000), Some(7));

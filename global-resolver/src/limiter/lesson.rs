@@ -3,13 +3,8 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
+use common::discord::gate;
 use serde::Deserialize;
-
-/// The wait of a 429 that does not say how long: no answer of Discord's own looks like that.
-const UNSAID_WAIT: Duration = Duration::from_secs(10);
-
-/// The longest wait that is believed; Cloudflare's bans are an hour.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What an answer teaches.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,7 +89,7 @@ fn window(headers: &HeaderMap) -> Option<Window> {
     Some(Window {
         limit: text(headers, "x-ratelimit-limit")?.parse().ok()?,
         remaining: text(headers, "x-ratelimit-remaining")?.parse().ok()?,
-        reset_after: number(headers, "x-ratelimit-reset-after").and_then(seconds)?,
+        reset_after: number(headers, "x-ratelimit-reset-after").and_then(gate::wait)?,
         reset: number(headers, "x-ratelimit-reset"),
     })
 }
@@ -106,8 +101,8 @@ fn refusal(headers: &HeaderMap, scope: Option<&str>, body: &[u8]) -> (Limit, Dur
     let wait = told
         .or_else(|| number(headers, "retry-after"))
         .or_else(|| number(headers, "x-ratelimit-reset-after"))
-        .and_then(seconds)
-        .unwrap_or(UNSAID_WAIT);
+        .and_then(gate::wait)
+        .unwrap_or(gate::UNSAID_WAIT);
     let remaining = number(headers, "x-ratelimit-remaining");
     let global = headers.contains_key("x-ratelimit-global")
         || scope == Some("global")
@@ -130,10 +125,6 @@ fn text<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'headers 
 
 fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
     text(headers, name)?.parse().ok()
-}
-
-fn seconds(seconds: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds.max(0.0)).ok().map(|wait| wait.min(LONGEST_WAIT))
 }
 
 #[cfg(test)]

@@ -28,13 +28,12 @@ use std::{
 
 use axum::http::StatusCode;
 use bytes::Bytes;
+use common::discord::{Priority, Route, gate::Refused};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep_until, timeout_at},
 };
-
-use crate::route::Route;
 
 use self::{
     address::Address,
@@ -44,7 +43,6 @@ use self::{
 };
 pub use self::{
     address::Breaker,
-    fair::Class,
     inner::Fields,
     lesson::{Lesson, Limit, Window},
     objects::Refusal,
@@ -83,7 +81,7 @@ pub struct Call {
     /// Which limited fields of a channel it changes.
     pub fields: Fields,
     /// How urgent it is.
-    pub class: Class,
+    pub priority: Priority,
     /// Whose turn it uses where guilds take turns.
     pub flow: u64,
     /// Until when the caller waits.
@@ -105,36 +103,11 @@ pub enum No {
     Wait {
         /// How long the wait would be, from now on.
         wait: Duration,
-        /// For what.
-        why: Why,
+        /// For what: one of those that tell a wait.
+        why: Refused,
     },
     /// Discord would answer what it answered before.
     Remembered(Refusal),
-}
-
-/// What a call waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// Cloudflare's ban, or the breaker before it.
-    Address,
-    /// The limit of a channel's name or topic.
-    Inner,
-    /// The bucket or the global limit.
-    Limit,
-    /// Its turn.
-    Turn,
-}
-
-impl Why {
-    /// Its name in metrics.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Why::Address => "address",
-            Why::Inner => "inner",
-            Why::Limit => "limit",
-            Why::Turn => "turn",
-        }
-    }
 }
 
 /// Knows every limit of every bot behind one address. Clones share it.
@@ -198,15 +171,15 @@ impl Limiter {
         let member = self.member(call.bot);
         loop {
             let now = Instant::now();
-            let closed = self.address().closed_until(call.class, now);
+            let closed = self.address().closed_until(call.priority, now);
             if let Some(until) = closed {
-                wait_until(until, &call, Why::Address).await?;
+                wait_until(until, &call, Refused::Address).await?;
                 continue;
             }
             let (id, answer) = match member.try_enter(&call, now)? {
                 Entry::Chosen(chosen) => return Ok(Pass::new(self, &member, call, chosen)),
                 Entry::NotBefore(until) => {
-                    wait_until(until, &call, Why::Inner).await?;
+                    wait_until(until, &call, Refused::Inner).await?;
                     continue;
                 }
                 Entry::Waiting(id, answer) => (id, answer),
@@ -214,7 +187,7 @@ impl Limiter {
             let chosen = Waiting { member: &member, call: &call, id, answer, over: false }.turn().await?;
             let pass = Pass::new(self, &member, call.clone(), chosen);
             // Much may have happened meanwhile.
-            if self.address().closed_until(call.class, Instant::now()).is_none() && pass.is_still_good() {
+            if self.address().closed_until(call.priority, Instant::now()).is_none() && pass.is_still_good() {
                 return Ok(pass);
             }
             pass.unsent();
@@ -336,14 +309,14 @@ impl Member {
             return Err(No::Remembered(refusal));
         }
         if let Some(at) = state.bot.earliest(&call.route, now).filter(|at| *at > call.deadline) {
-            return Err(No::Wait { wait: at - now, why: Why::Limit });
+            return Err(No::Wait { wait: at - now, why: Refused::Limit });
         }
         if let Some(channel) = call.route.changed_channel()
             && let Err(until) = state.inner.take(channel, call.fields, now)
         {
             return Ok(Entry::NotBefore(until));
         }
-        let id = state.bot.enter(&call.route, call.class, call.flow, now);
+        let id = state.bot.enter(&call.route, call.priority, call.flow, now);
         let (turn, mut answer) = oneshot::channel();
         state.waiters.insert(id, turn);
         self.advance(&mut state, now);
@@ -382,7 +355,7 @@ impl State {
     }
 }
 
-async fn wait_until(until: Instant, call: &Call, why: Why) -> Result<(), No> {
+async fn wait_until(until: Instant, call: &Call, why: Refused) -> Result<(), No> {
     let now = Instant::now();
     if until > call.deadline {
         return Err(No::Wait { wait: until.saturating_duration_since(now), why });
@@ -410,7 +383,7 @@ impl Waiting<'_> {
             _ => {
                 let now = Instant::now();
                 let at = lock(&self.member.state).bot.earliest(&self.call.route, now);
-                Err(No::Wait { wait: at.map_or(UNKNOWN_WAIT, |at| at - now), why: Why::Turn })
+                Err(No::Wait { wait: at.map_or(UNKNOWN_WAIT, |at| at - now), why: Refused::Turn })
             }
         }
     }

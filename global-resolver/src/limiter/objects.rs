@@ -4,10 +4,9 @@ use std::{collections::HashMap, time::Duration};
 
 use axum::http::StatusCode;
 use bytes::Bytes;
+use common::discord::Route;
 use serde::Deserialize;
 use tokio::time::Instant;
-
-use crate::route::Route;
 
 /// Discord's codes for a channel and a webhook that are not there ("JSON Error Codes" in its documentation).
 const UNKNOWN_CHANNEL: u64 = 10_003;

@@ -8,10 +8,8 @@ use std::{
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
-use global_resolver::{
-    limiter::{BotKey, Call, Class, Fields, Lesson, Limiter, No},
-    route::Route,
-};
+use common::discord::{Priority, Route};
+use global_resolver::limiter::{BotKey, Call, Fields, Lesson, Limiter, No};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::{Instant, sleep};
 
@@ -209,7 +207,7 @@ pub(crate) fn call(method: Method, path: &str) -> Call {
         flow: route.flow,
         route,
         fields: Fields::default(),
-        class: Class::Interactive,
+        priority: Priority::Interactive,
         deadline: Instant::now() + 60 * SECOND,
     }
 }

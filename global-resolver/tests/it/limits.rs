@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
-use global_resolver::limiter::{BotKey, Call, Class, Fields, Lesson, Limit, Limiter, No, Settings, Why, Window};
+use common::discord::{Priority, gate::Refused};
+use global_resolver::limiter::{BotKey, Call, Fields, Lesson, Limit, Limiter, No, Settings, Window};
 use tokio::time::{Instant, advance, sleep};
 
 use crate::judge::{Judge, SECOND, call};
@@ -55,7 +56,7 @@ async fn who_cannot_wait_so_long_learns_it_at_once() {
     sleep(10 * SECOND).await;
     let asked = Instant::now();
     let no = limiter.enter(call(Method::POST, "channels/1/messages")).await.unwrap_err();
-    assert_eq!(no, No::Wait { wait: 90 * SECOND, why: Why::Limit });
+    assert_eq!(no, No::Wait { wait: 90 * SECOND, why: Refused::Limit });
     assert_eq!(asked.elapsed(), Duration::ZERO);
 }
 
@@ -69,7 +70,7 @@ async fn the_third_rename_learns_at_once_how_long_it_is_and_the_channel_can_stil
         pass.answered(StatusCode::OK, &lesson(None, StatusCode::OK), &Bytes::new());
     }
     let no = limiter.enter(rename.clone()).await.unwrap_err();
-    assert_eq!(no, No::Wait { wait: 600 * SECOND, why: Why::Inner });
+    assert_eq!(no, No::Wait { wait: 600 * SECOND, why: Refused::Inner });
     limiter.enter(call(Method::PATCH, "channels/1")).await.unwrap();
     rename.deadline = Instant::now() + 601 * SECOND;
     let asked = Instant::now();
@@ -123,7 +124,7 @@ async fn one_guilds_thousands_do_not_hold_up_another_guild() {
     let (limiter, judge) = (limiter(), std::sync::Arc::new(Judge::new(1)));
     for number in 0..2_000_u64 {
         let mut call = call(Method::POST, &format!("channels/{}/messages", 1_000 + number));
-        (call.flow, call.class) = (7, Class::Bulk);
+        (call.flow, call.priority) = (7, Priority::Bulk);
         call.deadline = Instant::now() + 3_600 * SECOND;
         let (limiter, judge) = (limiter.clone(), judge.clone());
         tokio::spawn(async move { judge.call(&limiter, call).await.unwrap() });
@@ -131,7 +132,7 @@ async fn one_guilds_thousands_do_not_hold_up_another_guild() {
     sleep(3 * SECOND).await;
     let begin = Instant::now();
     let mut other = call(Method::POST, "channels/5/messages");
-    other.class = Class::Bulk;
+    other.priority = Priority::Bulk;
     judge.call(&limiter, other).await.unwrap();
     assert!(begin.elapsed() < SECOND + Duration::from_millis(100), "{:?}", begin.elapsed());
     assert!(limiter.bots()[0].waiting > 1_500, "the others still wait");
@@ -167,7 +168,7 @@ async fn a_caller_that_gives_up_leaves_its_place_to_the_next() {
     let mut impatient = call(Method::POST, "channels/1/messages");
     impatient.deadline = Instant::now() + SECOND;
     let no = limiter.enter(impatient).await.unwrap_err();
-    assert!(matches!(no, No::Wait { why: Why::Turn, .. }), "{no:?}");
+    assert!(matches!(no, No::Wait { why: Refused::Turn, .. }), "{no:?}");
     let dropped = limiter.clone();
     let dropped = tokio::spawn(async move { dropped.enter(call(Method::POST, "channels/1/messages")).await });
     advance(SECOND).await;

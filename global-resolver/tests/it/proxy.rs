@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common::service::Service;
-use global_resolver::Config;
+use global_resolver::{Config, config::Upstream as Discord};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -78,13 +78,18 @@ impl House {
     async fn build() -> Self {
         let upstream = Upstream::default();
         let discord = serve(Router::new().fallback(answer).with_state(upstream.clone())).await;
-        let service = Service::for_test("global-resolver");
+        Self { upstream, ..Self::before(discord).await }
+    }
+
+    /// A gate before whatever answers there.
+    async fn before(discord: SocketAddr) -> Self {
+        let service = Service::unattended("global-resolver");
         let listener = service.listener(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let gate = listener.local_addr().unwrap();
         let upstream_url = format!("http://{discord}/api/v10").parse().unwrap();
-        let config = Config { server_addr: gate, upstream: upstream_url, global: 50 };
+        let config = Config { server_addr: gate, upstream: Discord::at(upstream_url) };
         tokio::spawn(global_resolver::run(config, service.with_listener(listener)));
-        Self { gate, upstream, client: common::http::client("test").unwrap() }
+        Self { gate, upstream: Upstream::default(), client: common::http::client("test").unwrap() }
     }
 
     fn will(&self, status: u16, headers: &[(&'static str, &'static str)], body: impl Into<Vec<u8>>) {
@@ -209,11 +214,41 @@ async fn a_server_error_is_repeated_only_where_that_does_no_harm() {
     house.will(502, &[], "<html>");
     assert_eq!(house.send(Method::GET, "/api/v10/channels/1").await.status(), 200);
     assert_eq!(house.hits().len(), 2);
+    for _ in 0..4 {
+        house.will(500, &[], "<html>");
+    }
+    assert_eq!(house.send(Method::DELETE, "/api/v10/channels/1").await.status(), 500);
+    assert_eq!(house.hits().len(), 6, "three times again");
     house.will(502, &[], "<html>");
     let response = house.send(Method::POST, "/api/v10/channels/1/messages").await;
     assert_eq!(response.status(), 502);
     assert_eq!(response.text().await.unwrap(), "<html>", "Discord's own answer");
-    assert_eq!(house.hits().len(), 3);
+    assert_eq!(house.hits().len(), 7);
+}
+
+#[tokio::test]
+async fn what_discord_was_not_given_is_told_as_unsent() {
+    let taken = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let nobody = taken.local_addr().unwrap();
+    drop(taken);
+    let house = House::before(nobody).await;
+    let request = house.request(Method::POST, "/api/v10/channels/1/messages").header("x-deadline-ms", "300");
+    let response = request.send().await.unwrap();
+    assert_eq!((response.status().as_u16(), header(&response, "x-resolver-refused").as_str()), (502, "unsent"));
+    let sent =
+        r#"resolver_requests_total{route="POST channels/{id}/messages",status="none",service="global-resolver"}"#;
+    let metrics = house.page("/metrics").await;
+    let times: u32 = metrics.lines().find_map(|line| line.strip_prefix(sent)?.trim().parse().ok()).unwrap();
+    assert!(times > 1, "it was tried again, for nothing was sent");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_told_at_the_deadline() {
+    let silent = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let house = House::before(silent.local_addr().unwrap()).await;
+    let request = house.request(Method::POST, "/api/v10/channels/1/messages").header("x-deadline-ms", "100");
+    let response = request.send().await.unwrap();
+    assert_eq!((response.status().as_u16(), header(&response, "x-resolver-refused").as_str()), (504, "unanswered"));
 }
 
 #[tokio::test]

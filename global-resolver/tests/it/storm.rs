@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use global_resolver::limiter::{BotKey, Class, Limiter, Settings};
+use common::discord::Priority;
+use global_resolver::limiter::{BotKey, Limiter, Settings};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::{Instant, sleep};
 
@@ -33,7 +34,7 @@ async fn storm(minutes: u32, seed: u64, scoped: bool, refuses: f64) -> (Vec<Stri
             };
             let mut call = call(method, &path);
             call.bot = BotKey::of(&[rng.random_range(0..2)]);
-            call.class = if rng.random() { Class::Interactive } else { Class::Bulk };
+            call.priority = if rng.random() { Priority::Interactive } else { Priority::Bulk };
             call.deadline = Instant::now() + 600 * SECOND;
             let (limiter, judge) = (limiter.clone(), judge.clone());
             calls.push(tokio::spawn(async move { judge.call(&limiter, call).await }));

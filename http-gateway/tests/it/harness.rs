@@ -66,7 +66,7 @@ impl Gateway {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let service = Service::for_test("http-gateway").with_listener(listener);
+        let service = Service::unattended("http-gateway").with_listener(listener);
         let running = tokio::spawn(http_gateway::run(config, service.clone()));
         let http = common::http::client("test").unwrap();
         Self { addr, http, worker, kafka, service, running }

@@ -203,7 +203,7 @@ impl Sharder {
     pub(crate) async fn start(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let service = Service::for_test("sharder");
+        let service = Service::unattended("sharder");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // A socket belongs to the runtime that made it.
         let (listener, inside) = (listener.into_std().unwrap(), service.clone());

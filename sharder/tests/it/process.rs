@@ -11,7 +11,7 @@ fn process(house: &House) -> Child {
     Command::new(env!("CARGO_BIN_EXE_public"))
         .env("SHARDER_TOKEN", house.seed.token(&house.sim))
         .env("BOT_ID", house.bot.to_string())
-        .env("DISCORD_API_URL", house.sim.api_url())
+        .env("GLOBAL_RESOLVER_URL", house.sim.api_url())
         .env("KAFKA_BROKERS", &house.kafka.brokers)
         .env("KAFKA_TOPIC", &house.kafka.events_topic)
         .env("KAFKA_INTERACTIONS_TOPIC", &house.kafka.interactions_topic)

@@ -16,7 +16,7 @@ fn process(town: &Town) -> Child {
         .env("ENCRYPTION_KEYS", KEYS)
         .env("PUBLIC_TOKEN", town.seed.token(&town.sim))
         .env("DATABASE_URI", config.database.uri.expose_secret())
-        .env("DISCORD_API_URL", town.sim.api_url())
+        .env("GLOBAL_RESOLVER_URL", town.sim.api_url())
         .env("KAFKA_BROKERS", &config.kafka.brokers)
         .env("KAFKA_TOPIC", &config.kafka.events_topic)
         .env("KAFKA_INTERACTIONS_TOPIC", &config.kafka.interactions_topic)

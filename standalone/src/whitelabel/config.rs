@@ -3,10 +3,10 @@
 use common::{
     config::{Env, FromEnv, Invalid},
     crypto::Vault,
-    discord::DiscordConfig,
     redis::RedisConfig,
 };
 use database::DatabaseConfig;
+use global_resolver::config::Upstream;
 use secrecy::SecretString;
 
 /// The variables of the commands.
@@ -23,7 +23,7 @@ pub(super) struct WithToken {
     /// `ENCRYPTION_KEYS`: seals the token.
     pub(super) vault: Vault,
     /// `DISCORD_API_URL`: asked whose token it is.
-    pub(super) discord: DiscordConfig,
+    pub(super) discord: Upstream,
     /// `WHITELABEL_TOKEN`: the bot's token; read from standard input where it is unset.
     pub(super) token: Option<SecretString>,
 }
@@ -49,7 +49,7 @@ impl FromEnv for WithToken {
             .about("the customer's bot's token; read from standard input when unset")
             .optional_secret();
         let vault = Vault::from_env(env);
-        let discord = DiscordConfig::from_env(env);
+        let discord = Upstream::from_env(env);
         let config = Config::from_env(env);
         Ok(Self { config: config?, vault: vault?, discord: discord?, token: token? })
     }

@@ -3,10 +3,16 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::{Context, bail, ensure};
-use common::discord::{Discord, DiscordConfig};
+use common::{
+    discord::{Discord, DiscordConfig},
+    service::Service,
+};
+use global_resolver::config::Upstream;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use twilight_model::id::{Id, marker::ApplicationMarker};
+
+use crate::gate;
 
 /// A token with the bot that it belongs to.
 pub(super) struct Known {
@@ -44,9 +50,18 @@ pub(super) fn read(variable: Option<SecretString>) -> anyhow::Result<SecretStrin
     Ok(SecretString::from(bare))
 }
 
-/// Asks Discord whose token it is.
-pub(super) async fn ask(config: &DiscordConfig, token: SecretString) -> anyhow::Result<Known> {
-    let discord = Discord::new(config, token.clone()).context("the token is none: it has characters that none has")?;
+/// Asks Discord whose token it is, through a gate of the command's own: the platform's may not be there, or not yet.
+pub(super) async fn ask(upstream: Upstream, token: SecretString) -> anyhow::Result<Known> {
+    let service = Service::unattended("whitelabel");
+    let gate = gate::start(upstream, &service).await?;
+    let known = ask_at(&gate, token).await;
+    service.stop();
+    service.finished().await?;
+    known
+}
+
+async fn ask_at(gate: &DiscordConfig, token: SecretString) -> anyhow::Result<Known> {
+    let discord = Discord::new(gate, token.clone()).context("the token is none: it has characters that none has")?;
     let user: User = match discord.get_json("users/@me").await {
         Ok(user) => user,
         Err(error) if error.status() == Some(401) => {

@@ -21,7 +21,7 @@ use super::{
 type Bot = Id<ApplicationMarker>;
 
 pub(super) async fn add(with: WithToken, owner: Id<UserMarker>, message_content: bool) -> anyhow::Result<()> {
-    let known = tokens::ask(&with.discord, tokens::read(with.token)?).await?;
+    let known = tokens::ask(with.discord, tokens::read(with.token)?).await?;
     let new = NewWhitelabelBot { bot: known.bot, owner, token: known.token, message_content };
     let db = connect(&with.config).await?;
     let added = db.whitelabel_bots().insert(&with.vault, &new).await?;
@@ -32,7 +32,7 @@ pub(super) async fn add(with: WithToken, owner: Id<UserMarker>, message_content:
 }
 
 pub(super) async fn token(with: WithToken) -> anyhow::Result<()> {
-    let known = tokens::ask(&with.discord, tokens::read(with.token)?).await?;
+    let known = tokens::ask(with.discord, tokens::read(with.token)?).await?;
     let db = connect(&with.config).await?;
     let set = db.whitelabel_bots().set_token(&with.vault, known.bot, &known.token).await?;
     ensure!(set.is_some(), "there is no bot {} ({}) yet: `add` adds it", known.bot, known.name);

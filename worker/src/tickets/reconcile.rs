@@ -128,7 +128,7 @@ async fn take(cx: &Context, places: &Arc<Semaphore>) -> Result<Vec<JoinHandle<()
     let begin = |ticket: Ticket| {
         // Nobody else takes places, so as many as were free are free.
         let place = places.clone().try_acquire_owned();
-        let cx = cx.clone();
+        let cx = cx.for_guild(ticket.key.guild).in_bulk();
         cx.tasks.clone().spawn(async move {
             finish(&cx, ticket).await;
             drop(place);

@@ -77,7 +77,8 @@ pub async fn page(
     from: &str,
 ) -> Result<Page, discord::Error> {
     // One by one: a message of a kind that nobody foresaw must not hide the others.
-    let all: Vec<Value> = cx.discord.get_json(&format!("channels/{channel}/messages?limit={PAGE}{from}")).await?;
+    let discord = cx.discord.in_bulk();
+    let all: Vec<Value> = discord.get_json(&format!("channels/{channel}/messages?limit={PAGE}{from}")).await?;
     Ok(read(ticket, all))
 }
 

@@ -187,7 +187,7 @@ async fn a_slow_ticket_holds_up_no_other() {
     let house = House::furnished().await;
     left_opening(&house).await;
     house.fail("GET", CREATE_CHANNEL, RestFault::Delay(Duration::from_secs(5)));
-    let service = Service::for_test("worker");
+    let service = Service::unattended("worker");
     let running = tokio::spawn(run(house.cx.clone(), service.clone()));
     house.sim.wait_for("the slow ticket under way", |state| state.rest_faults.is_empty().then_some(())).await;
     left_by(&house, house.seed.other_member).await;

@@ -41,7 +41,7 @@ impl Running {
         let producer = testing::producer(&kafka).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let service = Service::for_test("worker").with_listener(listener);
+        let service = Service::unattended("worker").with_listener(listener);
         let config = Config {
             server_addr: addr,
             token: house.seed.token(&house.sim).into(),

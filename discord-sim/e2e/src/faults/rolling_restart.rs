@@ -21,6 +21,7 @@ enum Next {
     Sharder,
     Worker,
     Gateway,
+    Resolver,
     Broker(usize),
     Redis,
     Postgres,
@@ -33,6 +34,7 @@ impl Next {
             Self::Sharder => "sharder_ms",
             Self::Worker => "worker_ms",
             Self::Gateway => "gateway_ms",
+            Self::Resolver => "resolver_ms",
             Self::Broker(_) => "brokers_ms",
             Self::Redis => "redis_ms",
             Self::Postgres => "postgres_ms",
@@ -40,10 +42,11 @@ impl Next {
     }
 }
 
-const ROUND: [Next; 8] = [
+const ROUND: [Next; 9] = [
     Next::Sharder,
     Next::Worker,
     Next::Gateway,
+    Next::Resolver,
     Next::Broker(0),
     Next::Broker(1),
     Next::Broker(2),
@@ -85,8 +88,12 @@ async fn strike(next: Next, servers: &mut Servers, scene: &mut Scene, report: &m
             scene.resumed(before + 1).await?;
             scene.sharder.ready().await?;
         }
-        Next::Worker | Next::Gateway => {
-            let service = &mut scene.others[usize::from(matches!(next, Next::Gateway))];
+        Next::Worker | Next::Gateway | Next::Resolver => {
+            let service = &mut scene.others[match next {
+                Next::Worker => 0,
+                Next::Gateway => 1,
+                _ => 2,
+            }];
             service.stop().await?;
             service.restart();
             service.ready().await?;

@@ -20,7 +20,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) struct Scene {
     pub(super) world: World,
     pub(super) sharder: Process,
-    /// The others, where they are processes too: worker and http-gateway.
+    /// The others, where they are processes too: worker, http-gateway, and global-resolver, which the others lean on.
     pub(super) others: Vec<Process>,
     pub(super) chance: StdRng,
     witness: Witness,
@@ -38,8 +38,8 @@ impl Scene {
     /// The same where every service is a process.
     pub(super) async fn of_processes(ground: Ground, dose: Dose, seed: u64) -> Self {
         let started = World::of_processes(ground, Interactions::ByHttp).await;
-        let (world, Processes { worker, gateway, sharder }) = started.expect("every service gets ready");
-        Self::begin(world, sharder, vec![worker, gateway], dose, seed).await
+        let (world, Processes { resolver, worker, gateway, sharder }) = started.expect("every service gets ready");
+        Self::begin(world, sharder, vec![worker, gateway, resolver], dose, seed).await
     }
 
     async fn begin(world: World, sharder: Process, others: Vec<Process>, dose: Dose, seed: u64) -> Self {

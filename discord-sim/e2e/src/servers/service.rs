@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use common::discord::DiscordConfig;
 use secrecy::ExposeSecret;
 use standalone::Config;
 use tokio::{
@@ -32,24 +33,39 @@ pub struct Process {
 }
 
 impl Process {
-    pub(crate) fn sharder(config: &Config) -> Self {
+    /// The gate to Discord.
+    pub(crate) fn resolver(config: &Config) -> Self {
+        let ops = free_address();
+        let own = [("DISCORD_API_URL", config.discord.api_url.to_string()), ("SERVER_ADDR", ops.to_string())];
+        Self::start("global-resolver", ops, config, own)
+    }
+
+    /// For services that ask Discord through this gate.
+    pub(crate) fn gate(&self) -> DiscordConfig {
+        let api_url = format!("http://{}/api/v10", self.ops).parse().expect("an address");
+        DiscordConfig { api_url }
+    }
+
+    pub(crate) fn sharder(config: &Config, gate: &DiscordConfig) -> Self {
         let ops = free_address();
         let shards = config.shards.total();
         let own = [
             ("SHARDER_TOKEN", config.token.expose_secret().to_owned()),
             ("SHARDER_CLUSTER_SIZE", shards.to_string()),
+            ("GLOBAL_RESOLVER_URL", gate.api_url.to_string()),
             ("METRICS_ADDR", ops.to_string()),
         ];
         Self::start("sharder", ops, config, own)
     }
 
-    pub(crate) fn worker(config: &Config) -> Self {
+    pub(crate) fn worker(config: &Config, gate: &DiscordConfig) -> Self {
         let ops = free_address();
         let database = &config.backends.database;
         let own = [
             ("DISCORD_TOKEN", config.token.expose_secret().to_owned()),
             ("DATABASE_URI", database.uri.expose_secret().to_owned()),
             ("DATABASE_THREADS", database.threads.to_string()),
+            ("GLOBAL_RESOLVER_URL", gate.api_url.to_string()),
             ("SERVER_ADDR", ops.to_string()),
         ];
         Self::start("worker", ops, config, own)
@@ -76,7 +92,6 @@ impl Process {
         let (kafka, redis) = (&config.backends.kafka, &config.backends.redis);
         let mut environment: Vec<(&'static str, String)> = own.into_iter().collect();
         environment.extend([
-            ("DISCORD_API_URL", config.discord.api_url.to_string()),
             ("REDIS_ADDR", redis.addr.clone()),
             ("KAFKA_BROKERS", kafka.brokers.clone()),
             ("KAFKA_TOPIC", kafka.events_topic.clone()),
