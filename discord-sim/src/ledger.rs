@@ -1,6 +1,7 @@
 //! What happened here: requests with their verdicts, dispatched events, connections, and wrongs that fail a test.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,14 +18,21 @@ use twilight_model::id::{
 
 use crate::{
     gateway::{End, Frame},
+    rate_limits::Scope,
     state::Principal,
 };
 
 /// The memory of a run.
 #[derive(Debug)]
 pub struct Ledger {
-    /// Every REST request, oldest first.
+    /// Every REST request, in the order in which they were answered.
     pub requests: Vec<Request>,
+    /// How many requests there were, also when they are not kept.
+    pub requested: u64,
+    /// How many requests had each verdict, also when they are not kept.
+    pub verdicts: BTreeMap<Verdict, u64>,
+    /// Whether requests are kept; without it a run may make as many as it likes.
+    pub keep_requests: bool,
     /// Every dispatch to a bot's session, oldest first: what invariant V1 is checked against.
     pub dispatches: Vec<Dispatch>,
     /// How many dispatches there were, also when they are not kept.
@@ -51,6 +59,9 @@ impl Default for Ledger {
     fn default() -> Self {
         Self {
             requests: Vec::new(),
+            requested: 0,
+            verdicts: BTreeMap::new(),
+            keep_requests: true,
             dispatches: Vec::new(),
             dispatched: 0,
             keep_frames: true,
@@ -76,10 +87,60 @@ pub struct Request {
     pub path: String,
     /// Discord's route template, when it has one.
     pub template: Option<String>,
-    /// Status of the answer.
+    /// Status of the answer; 499 when the caller left before it.
     pub status: u16,
+    /// What was made of it.
+    pub verdict: Verdict,
+    /// The bucket that it counts against: its hash and the major parameter. People have none.
+    pub bucket: Option<String>,
     /// When it came.
     pub at: OffsetDateTime,
+}
+
+/// What was made of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Carried out and answered.
+    Served,
+    /// Refused by the API: 4xx, but no limit.
+    Refused,
+    /// Refused by a limit, injected ones too.
+    Limited(Scope),
+    /// It came before the end of a wait that a 429 had told, whatever it was answered. A violation.
+    Early,
+    /// Refused as one of too many of its bot in a second. The first of them is a violation.
+    OverGlobal,
+    /// Refused by the page of Cloudflare.
+    Banned,
+    /// Answered by 5xx or half an answer, or not before its caller left.
+    Failed,
+}
+
+impl Verdict {
+    /// Its name in the control API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Refused => "refused",
+            Self::Limited(Scope::User) => "limited_user",
+            Self::Limited(Scope::Inner) => "limited_inner",
+            Self::Limited(Scope::Shared) => "limited_shared",
+            Self::Limited(Scope::Global) => "limited_global",
+            Self::Early => "early",
+            Self::OverGlobal => "over_global",
+            Self::Banned => "banned",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The verdict on a request that nothing but its answer tells of.
+    pub(crate) fn of(status: u16) -> Self {
+        match status {
+            ..400 => Self::Served,
+            400..500 => Self::Refused,
+            _ => Self::Failed,
+        }
+    }
 }
 
 /// An event that a session was given.
@@ -237,6 +298,20 @@ impl Ledger {
             let dispatch = dispatch();
             self.dispatches.push(if self.keep_frames { dispatch } else { dispatch.without_frame() });
         }
+    }
+
+    /// Notes a request, as far as requests are kept.
+    pub(crate) fn requested(&mut self, verdict: Verdict, request: impl FnOnce() -> Request) {
+        self.requested += 1;
+        *self.verdicts.entry(verdict).or_default() += 1;
+        if self.keep_requests {
+            self.requests.push(request());
+        }
+    }
+
+    /// How many requests had this verdict.
+    pub fn count(&self, verdict: Verdict) -> u64 {
+        self.verdicts.get(&verdict).copied().unwrap_or(0)
     }
 
     /// Notes a wrong, in the log too.

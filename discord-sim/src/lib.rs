@@ -14,11 +14,13 @@ pub mod openapi;
 mod page;
 mod people;
 pub mod permissions;
+pub mod rate_limits;
 mod rest;
 pub mod seed;
 pub mod sim;
 pub mod snowflake;
 pub mod state;
+pub mod storm;
 
 pub use error::ApiError;
 pub use rest::{RestFault, RestFaults, RestMatch};

@@ -4,10 +4,15 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use clap::Parser;
-use discord_sim::{Sim, seed::Seed};
+use discord_sim::{Sim, rate_limits::Mode, seed::Seed};
 use tokio::net::TcpListener;
 
+/// Whether bots are limited as by Discord: `real`, the default, or `off`.
+const RATE_LIMITS: &str = "SIM_RATE_LIMITS";
+
 /// A local Discord with a page to use it by.
+///
+/// The variable SIM_RATE_LIMITS says whether bots are limited as by Discord: `real`, the default, or `off`.
 #[derive(Parser)]
 struct Arguments {
     /// Where to listen.
@@ -40,12 +45,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let rate_limits = rate_limits()?;
     let listener = TcpListener::bind(arguments.listen).await?;
     if arguments.load {
         println!("DISCORD_API_URL  http://{}/api/v10", listener.local_addr()?);
         return Ok(discord_sim::load::serve(listener).await?);
     }
     let sim = Sim::start(listener)?;
+    sim.write(|state| state.rate_limits.mode = rate_limits);
     let seed = Seed::plant(&sim);
     println!("page             {}", sim.page_url());
     println!("DISCORD_API_URL  {}", sim.api_url());
@@ -58,4 +65,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     tokio::signal::ctrl_c().await?;
     sim.stop();
     Ok(())
+}
+
+fn rate_limits() -> anyhow::Result<Mode> {
+    match std::env::var(RATE_LIMITS) {
+        Ok(text) => text.parse().map_err(|problem| anyhow::anyhow!("{RATE_LIMITS}: {problem}")),
+        Err(std::env::VarError::NotPresent) => Ok(Mode::Real),
+        Err(problem) => Err(anyhow::anyhow!("{RATE_LIMITS}: {problem}")),
+    }
 }

@@ -13,7 +13,7 @@ use common::{
     service::Service,
 };
 use database::DatabaseConfig;
-use discord_sim::{Sim, seed::Seed};
+use discord_sim::{Sim, rate_limits::Mode, seed::Seed};
 use event_stream::embedded::Broker;
 use global_resolver::config::Upstream;
 use secrecy::SecretString;
@@ -84,6 +84,7 @@ pub async fn run(ground: Ground, listen: SocketAddr, service: Service) -> anyhow
     };
     let page = page_listener(listen).await?;
     let sim = Sim::start(page)?;
+    sim.write(|state| state.rate_limits.mode = Mode::Real);
     let seed = Seed::plant(&sim);
     let config = crate::Config {
         token: SecretString::from(seed.token(&sim)),

@@ -1,6 +1,14 @@
 //! What a failed call to Discord means for a ticket.
 
+use std::time::Duration;
+
 use common::discord::Error;
+
+/// How long after an unclear answer it is asked again: Discord's edge answers 502 while what is behind it may still be
+/// making what was asked for.
+const SETTLING: Duration = Duration::from_secs(5);
+/// A wait that Discord tells is waited for so long at most; then it is asked again how long it is.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Discord's JSON error codes that decide something here.
 mod code {
@@ -55,6 +63,17 @@ impl Failure {
     }
 }
 
+/// How soon what Discord has not decided may be tried again; `None` where the request may be under way still, and only the
+/// lease's end is late enough.
+#[must_use]
+pub(crate) fn again_in(error: &Error) -> Option<Duration> {
+    match error {
+        Error::RateLimited { retry_after, .. } => Some((*retry_after).clamp(SETTLING, LONGEST_PAUSE)),
+        Error::Deadline { sent: true, .. } => None,
+        _ => Some(SETTLING),
+    }
+}
+
 /// What this error means.
 #[must_use]
 pub(crate) fn failure(error: &Error) -> Failure {
@@ -89,7 +108,6 @@ pub(crate) fn failure(error: &Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use serde_json::json;
 
@@ -99,6 +117,18 @@ mod tests {
     fn check(status: u16, code: u64, errors: Option<serde_json::Value>, expected: Failure) {
         let error = Error::Api { status, code, message: String::new(), errors, route: String::new() };
         assert_eq!(failure(&error), expected, "{status} {code}");
+    }
+
+    #[test]
+    fn it_is_tried_again_when_that_can_help() {
+        let route = String::new;
+        let limited = |secs| Error::RateLimited { retry_after: Duration::from_secs(secs), route: route() };
+        assert_eq!(again_in(&limited(1)), Some(SETTLING));
+        assert_eq!(again_in(&limited(20)), Some(Duration::from_secs(20)));
+        assert_eq!(again_in(&limited(600)), Some(LONGEST_PAUSE));
+        assert_eq!(again_in(&Error::NoAnswer { route: route(), sent: true }), Some(SETTLING));
+        assert_eq!(again_in(&Error::Deadline { route: route(), sent: true }), None);
+        assert_eq!(again_in(&Error::Deadline { route: route(), sent: false }), Some(SETTLING));
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use common::{config::Env, redis::RedisConfig, service::Service};
 use database::{Database, DatabaseConfig, scratch::Scratch};
-use discord_sim::{Sim, seed::Seed};
+use discord_sim::{Sim, rate_limits::Mode, seed::Seed};
 use event_stream::KafkaConfig;
 use global_resolver::config::Upstream;
 use secrecy::SecretString;
@@ -60,6 +60,7 @@ impl Ground {
         common::tls::install_provider();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port for Discord");
         let sim = Sim::start(port).expect("Discord starts");
+        sim.write(|state| state.rate_limits.mode = Mode::Real);
         let seed = Seed::plant(&sim);
         let scratch = Scratch::create().await.expect("a scratch database");
         let redis = common::config::read::<RedisConfig>(&mut Env::load()).expect("REDIS_ADDR is valid");

@@ -95,7 +95,7 @@ pub(crate) fn is_ticket(channel: &Channel) -> bool {
 }
 
 /// The custom id of a message's first enabled button that contains `part` as one of its words.
-fn button(message: &Message, part: &str) -> Option<String> {
+pub(crate) fn button(message: &Message, part: &str) -> Option<String> {
     let rows = message.components.iter().flat_map(|row| row["components"].as_array().into_iter().flatten());
     let mut ids = rows.filter(|button| button["disabled"] != true).filter_map(|button| button["custom_id"].as_str());
     ids.find(|id| id.split(':').any(|word| word == part)).map(str::to_owned)

@@ -53,16 +53,7 @@ impl Rooms {
     /// Makes `guilds` guilds with a talk channel each; the first `tickets` of them have a panel and an open ticket, too. Each shard gets a
     /// guild at least.
     pub async fn furnish(world: &World, guilds: usize, tickets: usize) -> Self {
-        let mut places: Vec<Seed> = Vec::new();
-        let mut empty: Vec<u64> = (0..world.shards as u64).collect();
-        while places.len() < guilds || !empty.is_empty() {
-            let place = world.sim.write(|state| found(state, &world.seed, places.len()));
-            let shard = (place.guild.get() >> 22) % world.shards as u64;
-            empty.retain(|number| *number != shard);
-            places.push(place);
-            // The shard follows from the millisecond.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let places = settle(world, guilds).await;
         let talk = places.iter().map(|place| Room { channel: place.general, people: vec![place.member, place.staff] });
         let mut rooms: Vec<Room> = talk.collect();
         for place in &places[..tickets] {
@@ -72,6 +63,21 @@ impl Rooms {
         }
         Self(rooms)
     }
+}
+
+/// Makes `guilds` guilds, or as many more as give each shard one.
+pub(crate) async fn settle(world: &World, guilds: usize) -> Vec<Seed> {
+    let mut places: Vec<Seed> = Vec::new();
+    let mut empty: Vec<u64> = (0..world.shards as u64).collect();
+    while places.len() < guilds || !empty.is_empty() {
+        let place = world.sim.write(|state| found(state, &world.seed, places.len()));
+        let shard = (place.guild.get() >> 22) % world.shards as u64;
+        empty.retain(|number| *number != shard);
+        places.push(place);
+        // The shard follows from the millisecond.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    places
 }
 
 /// A guild of the bot, with what [`Seed`] has; its people are new.

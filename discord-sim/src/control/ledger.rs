@@ -11,15 +11,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ledger::{Close, Dispatch, Identify, Resume},
+    ledger::{Close, Dispatch, Identify, Request, Resume},
     sim::Sim,
-    state::{State as World, timestamp},
+    state::{Principal, State as World, timestamp},
 };
 
-/// Dispatches that are written under one lock.
+/// Entries that are written under one lock.
 const PART: usize = 500;
 
-/// `GET /_sim/ledger`: everything but the dispatches.
+/// `GET /_sim/ledger`: everything but the dispatches and the requests.
 pub(super) async fn summary(State(sim): State<Sim>) -> Json<Value> {
     Json(sim.read(|state| {
         let ledger = &state.ledger;
@@ -27,7 +27,8 @@ pub(super) async fn summary(State(sim): State<Sim>) -> Json<Value> {
         let chaos: Vec<_> = ledger.chaos.iter().map(|blow| json!({ "ms": blow.at.as_millis(), "what": blow.what })).collect();
         json!({
             "violations": ledger.violations, "failed_interactions": failed,
-            "identifies": state.sessions.identifies.len(), "resumes": state.sessions.resumes, "requests": ledger.requests.len(),
+            "identifies": state.sessions.identifies.len(), "resumes": state.sessions.resumes, "requests": ledger.requested,
+            "verdicts": verdicts(state),
             "dispatched": ledger.dispatched, "kept": ledger.dispatches.len(), "chaos": chaos,
             "by_shard": by_shard(state),
             "identify_list": ledger.identifies.iter().map(identify).collect::<Vec<_>>(),
@@ -35,6 +36,11 @@ pub(super) async fn summary(State(sim): State<Sim>) -> Json<Value> {
             "closes": ledger.closes.iter().map(close).collect::<Vec<_>>(),
         })
     }))
+}
+
+/// Counts of requests.
+fn verdicts(state: &World) -> Value {
+    state.ledger.verdicts.iter().map(|(verdict, count)| (verdict.name().to_owned(), json!(count))).collect()
 }
 
 /// Counts of accepted IDENTIFYs, of those that nothing called for, and of RESUMEs, under `bot/shard/count`.
@@ -97,7 +103,7 @@ pub(super) async fn sessions(State(sim): State<Sim>) -> Json<Value> {
 
 #[derive(Clone, Copy, Deserialize)]
 pub(super) struct Range {
-    /// How many dispatches are passed over.
+    /// How many entries are passed over.
     #[serde(default)]
     after: usize,
     /// Whether whole frames are wanted and not only their digests.
@@ -107,20 +113,29 @@ pub(super) struct Range {
 
 /// `GET /_sim/dispatches?after=N&frames=true`: dispatches from the Nth on, one JSON object a line, up to those there are at the end.
 pub(super) async fn dispatches(State(sim): State<Sim>, Query(range): Query<Range>) -> Response {
-    let lines = futures_util::stream::unfold(range.after, move |after| {
-        let part = sim.read(|state| {
-            let rest = state.ledger.dispatches.get(after..).unwrap_or_default();
-            let part: String = rest
-                .iter()
-                .take(PART)
-                .enumerate()
-                .map(|(index, dispatch)| format!("{}\n", line(state, after + index, dispatch, range.frames)))
-                .collect();
-            (!part.is_empty()).then(|| (part, after + rest.len().min(PART)))
-        });
-        std::future::ready(part.map(|(part, next)| (Ok::<_, Infallible>(part), next)))
+    lines(sim, range.after, move |state, n| Some(line(state, n, state.ledger.dispatches.get(n)?, range.frames)))
+}
+
+/// `GET /_sim/requests?after=N`: REST requests from the Nth on, in the same form.
+pub(super) async fn requests(State(sim): State<Sim>, Query(range): Query<Range>) -> Response {
+    lines(sim, range.after, |state, n| Some(request(n, state.ledger.requests.get(n)?)))
+}
+
+fn lines(sim: Sim, after: usize, line: impl Fn(&World, usize) -> Option<Value> + Send + 'static) -> Response {
+    let lines = futures_util::stream::unfold(after, move |after| {
+        let part: Vec<_> = sim.read(|state| (after..after + PART).map_while(|n| line(state, n)).collect());
+        let text: String = part.iter().map(|line| format!("{line}\n")).collect();
+        let next = (!part.is_empty()).then(|| (Ok::<_, Infallible>(text), after + part.len()));
+        std::future::ready(next)
     });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+fn request(n: usize, one: &Request) -> Value {
+    json!({
+        "n": n, "at": timestamp(one.at), "user": one.principal.map(Principal::user), "method": one.method, "template": one.template,
+        "path": one.path, "status": one.status, "verdict": one.verdict.name(), "bucket": one.bucket,
+    })
 }
 
 fn line(state: &World, n: usize, dispatch: &Dispatch, frames: bool) -> Value {

@@ -2,6 +2,7 @@
 
 mod gateway;
 mod ledger;
+mod rest;
 mod world;
 
 pub(crate) use gateway::AtWork;
@@ -17,7 +18,9 @@ pub(crate) fn router() -> Router<Sim> {
     Router::new()
         .route("/_sim/ledger", get(ledger::summary))
         .route("/_sim/dispatches", get(ledger::dispatches))
+        .route("/_sim/requests", get(ledger::requests))
         .route("/_sim/sessions", get(ledger::sessions))
+        .route("/_sim/rest", get(rest::settings).post(rest::change))
         .route("/_sim/gateway", post(gateway::disturb))
         .route("/_sim/world", post(world::change))
 }

@@ -62,6 +62,7 @@ pub(super) struct Settings {
     buffer_limit: Option<usize>,
     keep_frames: Option<bool>,
     keep_dispatches: Option<bool>,
+    keep_requests: Option<bool>,
 }
 
 pub(super) async fn change(State(sim): State<Sim>, Json(change): Json<Change>) -> Result<Json<Value>, ApiError> {
@@ -143,8 +144,10 @@ impl Settings {
         sessions.heartbeat_interval =
             self.heartbeat_interval_ms.map(Duration::from_millis).or(sessions.heartbeat_interval);
         sessions.buffer_limit = self.buffer_limit.or(sessions.buffer_limit);
-        state.ledger.keep_frames = self.keep_frames.unwrap_or(state.ledger.keep_frames);
-        state.ledger.keep_dispatches = self.keep_dispatches.unwrap_or(state.ledger.keep_dispatches);
+        let ledger = &mut state.ledger;
+        ledger.keep_frames = self.keep_frames.unwrap_or(ledger.keep_frames);
+        ledger.keep_dispatches = self.keep_dispatches.unwrap_or(ledger.keep_dispatches);
+        ledger.keep_requests = self.keep_requests.unwrap_or(ledger.keep_requests);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The TCP connection beneath a WebSocket, where it can be reset, or broken within a message.
+//! The TCP connection beneath a WebSocket or an answer, where it can be reset, or broken within a message.
 
 use std::{
     io,
@@ -39,7 +39,7 @@ impl Wire {
     }
 
     /// Half of the next write goes out, and nothing after it.
-    pub(super) fn cut_next_write(&self) {
+    pub(crate) fn cut_next_write(&self) {
         self.fate.cut.store(true, Ordering::Relaxed);
     }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod guilds;
 mod layer;
+mod limited;
 mod members;
 mod messages;
 mod overwrites;
@@ -16,6 +17,7 @@ mod pins;
 mod reactions;
 mod roles;
 mod threads;
+mod underway;
 mod users;
 mod webhooks;
 

@@ -18,7 +18,9 @@ use twilight_model::id::{
 use super::{
     Application, Attachment, Audience, Channel, Event, Guild, Interaction, Message, Principal, User, flags, kind,
 };
-use crate::{gateway::Sessions, ledger::Ledger, rest::RestFaults, snowflake::Snowflakes};
+use crate::{
+    gateway::Sessions, ledger::Ledger, rate_limits::RateLimits, rest::RestFaults, snowflake::Snowflakes, storm::Storm,
+};
 
 /// The whole of this Discord.
 ///
@@ -49,6 +51,10 @@ pub struct State {
     pub ledger: Ledger,
     /// Faults of REST answers, injected by a test.
     pub rest_faults: RestFaults,
+    /// Faults of REST answers by chance, while there is one. What it told to wait for goes on for a while after its end.
+    pub storm: Option<Storm>,
+    /// The limits of REST.
+    pub rate_limits: RateLimits,
     /// Time in which an interaction must be answered: Discord's 3 s unless a test shortens it.
     pub interaction_deadline: Option<Duration>,
     /// Source of ids.

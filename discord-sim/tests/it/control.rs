@@ -188,3 +188,67 @@ async fn another_process_makes_a_world_and_reads_every_dispatch() {
     assert_eq!((&ledger["closes"][0]["code"], &ledger["closes"][0]["by_bot"]), (&json!(4000), &json!(true)));
     assert_eq!(ledger["identify_list"][0]["cause"], "First");
 }
+
+async fn rest(house: &House, body: Value) -> Value {
+    let url = format!("{}_sim/rest", house.sim.page_url());
+    Answer::of(reqwest::Client::new().post(url).json(&body).send().await.unwrap()).await.ok()
+}
+
+#[tokio::test]
+async fn another_process_changes_limits_and_raises_a_storm() {
+    let house = House::build().await;
+    let before = get(&house, "rest").await;
+    let limits = json!({ "mode": "off", "global": 50, "scope_on_all": false, "invalid_limit": 10_000, "ban_ms": 3_600_000, "on_the_way_ms": 250 });
+    assert_eq!(before, json!({ "limits": limits, "banned": false, "storm": null }));
+    let order = json!({ "do": "limits", "mode": "real", "global": 7, "scope_on_all": true, "invalid_limit": 8, "ban_ms": 9, "on_the_way_ms": 10 });
+    let mut expected = order.clone();
+    expected.as_object_mut().unwrap().remove("do");
+    assert_eq!(rest(&house, order).await["limits"], expected);
+    // What is not named stays.
+    assert_eq!(rest(&house, json!({ "do": "limits", "mode": "off" })).await["limits"]["global"], 7);
+
+    let storm = rest(&house, json!({ "do": "storm", "seed": 3, "errors": 1.0, "stalls": 0.0, "limits": 0.0 })).await;
+    let expected = json!({ "seed": 3, "limits": 0.0, "errors": 1.0, "lost": 0.02, "stalls": 0.0, "callbacks": 0.25 });
+    assert_eq!(storm["storm"], expected);
+    assert!(house.bot().get("/users/@me").await.status >= 500);
+    assert_eq!(rest(&house, json!({ "do": "calm" })).await["storm"], json!(null));
+    house.bot().get("/users/@me").await.ok();
+
+    assert_eq!(rest(&house, json!({ "do": "ban", "ms": 60_000 })).await["banned"], true);
+    assert_eq!(house.bot().get("/users/@me").await.status, 429);
+    assert_eq!(rest(&house, json!({ "do": "ban", "ms": 0 })).await["banned"], false);
+}
+
+#[tokio::test]
+async fn another_process_reads_every_request_and_the_verdict_on_it() {
+    let house = House::build().await;
+    house.bot().get("/users/@me").await.ok();
+    house.rest(String::new()).get("/webhooks/1/secret").await.refused(404, 10015);
+    let ledger = get(&house, "ledger").await;
+    assert_eq!((&ledger["requests"], &ledger["verdicts"]), (&json!(2), &json!({ "served": 1, "refused": 1 })));
+    let lines = async |query: &str| {
+        let url = format!("{}_sim/requests{query}", house.sim.page_url());
+        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let all = lines("").await;
+    let at = |one: &Value| one["at"].as_str().unwrap().to_owned();
+    assert!(at(&all[0]) <= at(&all[1]));
+    for (field, value) in [
+        ("n", json!(0)),
+        ("user", json!(house.me())),
+        ("method", json!("GET")),
+        ("template", json!("/users/@me")),
+        ("path", json!("/users/@me")),
+        ("status", json!(200)),
+        ("verdict", json!("served")),
+    ] {
+        assert_eq!(all[0][field], value, "{field}");
+    }
+    assert_eq!((&all[1]["user"], &all[1]["path"]), (&json!(null), &json!("/webhooks/1/…")));
+    assert!(all[1]["bucket"].as_str().unwrap().ends_with(":1"), "no token");
+    assert_eq!(lines("?after=1").await, all[1..]);
+    change(&house, json!({ "do": "set", "keep_requests": false })).await;
+    house.bot().get("/users/@me").await.ok();
+    assert_eq!((lines("").await.len(), &get(&house, "ledger").await["requests"]), (2, &json!(3)));
+}

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use discord_sim::{RestFault, RestMatch};
+use discord_sim::{RestFault, RestMatch, ledger::Verdict};
 use reqwest::header::HeaderMap;
 use serde_json::json;
 
@@ -159,6 +159,8 @@ async fn a_refused_request_has_no_effect_and_one_that_fails_late_has() {
 async fn a_rate_limit_says_how_long_and_whose() {
     let house = House::build().await;
     let path = format!("/channels/{}/messages", house.seed.general);
+    // It comes back at once, however slow this machine is.
+    house.sim.write(|state| state.rate_limits.on_the_way = Duration::from_secs(60));
     for scope in ["user", "shared", "global"] {
         let retry_after = Duration::from_millis(1500);
         house.sim.write(|state| state.rest_faults = vec![sending(RestFault::RateLimited { retry_after, scope })]);
@@ -171,6 +173,12 @@ async fn a_rate_limit_says_how_long_and_whose() {
         assert_eq!(header(&limited.headers, "x-ratelimit-global"), (scope == "global").then_some("true"));
         assert!(limited.headers.contains_key("via"));
     }
+    let retry_after = Duration::from_millis(1500);
+    house.sim.write(|state| state.rest_faults = vec![sending(RestFault::InnerLimited { retry_after })]);
+    let limited = house.bot().post(&path, json!({ "content": "x" })).await;
+    assert_eq!((limited.status, &limited.json["retry_after"]), (429, &json!(1.5)));
+    assert_eq!(header(&limited.headers, "x-ratelimit-scope"), Some("user"));
+    assert_eq!(header(&limited.headers, "x-ratelimit-remaining"), Some("49"));
     let sent = house.bot().post(&path, json!({ "content": "x" })).await;
     for name in ["limit", "remaining", "reset", "reset-after", "bucket"] {
         assert!(sent.headers.contains_key(format!("x-ratelimit-{name}")), "{name}");
@@ -186,4 +194,67 @@ async fn an_answer_can_be_late() {
     let began = Instant::now();
     house.bot().post(format!("/channels/{}/messages", house.seed.general), json!({ "content": "x" })).await.ok();
     assert!(began.elapsed() >= delay);
+}
+
+#[tokio::test]
+async fn the_page_of_a_ban_has_nothing_of_discord() {
+    let house = House::build().await;
+    let path = format!("/channels/{}/messages", house.seed.general);
+    let retry_after = Duration::from_millis(1500);
+    house.sim.write(|state| state.rest_faults = vec![sending(RestFault::BanPage { retry_after })]);
+    let request = house.bot().request(reqwest::Method::POST, &path).json(&json!({ "content": "x" }));
+    let page = request.send().await.unwrap();
+    let headers = page.headers().clone();
+    assert_eq!((page.status().as_u16(), header(&headers, "retry-after")), (429, Some("2")));
+    assert_eq!(header(&headers, "content-type"), Some("text/html; charset=UTF-8"));
+    let of_discord = |name: &str| name == "via" || name.starts_with("x-ratelimit");
+    assert!(!headers.keys().any(|name| of_discord(name.as_str())), "{headers:?}");
+    assert!(page.text().await.unwrap().contains("error code: 1015"));
+}
+
+#[tokio::test]
+async fn an_answer_breaks_off_and_the_effect_is_there() {
+    let house = House::build().await;
+    let path = format!("/channels/{}/messages", house.seed.general);
+    let one = "/channels/{channel_id}/messages/{message_id}";
+    house.sim.write(|state| {
+        let delete = RestMatch { method: "DELETE", template: one, times: 1 };
+        state.rest_faults = vec![sending(RestFault::BreakAfterEffect), (delete, RestFault::BreakAfterEffect)];
+    });
+    let request = house.bot().request(reqwest::Method::POST, &path).json(&json!({ "content": "there" }));
+    let answer = async { request.send().await?.bytes().await };
+    assert!(answer.await.is_err());
+    let said = house.state(|state| state.find_message(house.seed.general, |_| true).cloned().unwrap());
+    assert_eq!(said.content, "there");
+    // An answer without a body, too.
+    let request = house.bot().request(reqwest::Method::DELETE, &format!("{path}/{}", said.id));
+    assert!(request.send().await.is_err());
+    assert_eq!(house.bot().get(format!("{path}/{}", said.id)).await.status, 404);
+    let verdicts = house.state(|state| state.ledger.requests.iter().map(|one| one.verdict).collect::<Vec<_>>());
+    assert_eq!(verdicts, [Verdict::Failed, Verdict::Failed, Verdict::Refused]);
+}
+
+#[tokio::test]
+async fn what_stands_before_discord_fails_without_effect() {
+    let house = House::build().await;
+    let path = format!("/channels/{}/messages", house.seed.general);
+    house.sim.write(|state| state.rest_faults = vec![sending(RestFault::ServerError(502))]);
+    let failed = house.bot().post(&path, json!({ "content": "x" })).await;
+    assert_eq!((failed.status, failed.json), (502, json!(null)));
+    assert!(house.state(|state| state.find_message(house.seed.general, |said| said.content == "x").is_none()));
+    assert_eq!(house.state(|state| state.ledger.requests[0].verdict), Verdict::Failed);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_before_the_effect_stands_in_the_ledger() {
+    let house = House::build().await;
+    let path = format!("/channels/{}/messages", house.seed.general);
+    house.sim.write(|state| state.rest_faults = vec![sending(RestFault::Hold(Duration::MAX))]);
+    let request = house.bot().request(reqwest::Method::POST, &path).json(&json!({ "content": "x" }));
+    let sent = tokio::spawn(request.send());
+    house.sim.wait_for("the request", |state| state.rest_faults.is_empty().then_some(())).await;
+    sent.abort();
+    let left = house.sim.wait_for("its end", |state| state.ledger.requests.first().cloned()).await;
+    assert_eq!((left.status, left.verdict), (499, Verdict::Failed));
+    assert!(house.state(|state| state.find_message(house.seed.general, |said| said.content == "x").is_none()));
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod binary;
 mod channels;
 mod chaos;
 mod clients;
@@ -24,8 +25,10 @@ mod members;
 mod messages;
 mod modals;
 mod permissions;
+mod rate_limits;
 mod sessions;
 mod socket;
+mod storm;
 mod threads;
 mod tokens;
 mod webhooks;

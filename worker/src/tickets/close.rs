@@ -25,10 +25,10 @@ use crate::{
     context::Context,
     error::{CommandError, missing_permissions},
     limits::{REASON, cut},
-    refused::{Failure, failure},
+    refused::{Failure, again_in, failure},
     text::{Text, text},
     tickets::{
-        archive, channel, snowflake,
+        archive, channel, lease, snowflake,
         sweep::{self, PAGE, Swept},
     },
 };
@@ -127,11 +127,15 @@ fn in_background(cx: &Context, closing: Closing) {
 }
 
 /// Does the steps that are left; a failure is logged and left to the reconciler.
-pub async fn drive_and_log(cx: &Context, closing: Closing) -> bool {
+pub async fn drive_and_log(cx: &Context, mut closing: Closing) -> bool {
     let id = closing.ticket.key;
-    match drive(cx, closing).await {
+    match drive(cx, &mut closing).await {
         Ok(done) => done,
         Err(error) => {
+            // Where it is to rest for longer the lease was changed already, and stays as it is.
+            let of_discord = error.chain().find_map(|cause| cause.downcast_ref::<discord::Error>());
+            let pause = of_discord.and_then(again_in);
+            lease::shorten(cx, &closing.ticket, pause).await;
             warn!(ticket.id = %id, "the closing of ticket {id} will be tried again: {error:#}");
             false
         }
@@ -175,15 +179,15 @@ enum Outcome {
 }
 
 /// Does the steps that are left. `false` when another process has taken the closing over.
-async fn drive(cx: &Context, mut closing: Closing) -> anyhow::Result<bool> {
+async fn drive(cx: &Context, closing: &mut Closing) -> anyhow::Result<bool> {
     loop {
         let id = closing.ticket.key;
         let done = closing.ticket.close_step.context("a closing has a step")?;
         let (next, attempt, outcome) = match done {
-            CloseStep::Begun => (CloseStep::Locked, "shut the opener out", lock(cx, &mut closing).await),
-            CloseStep::Locked => (CloseStep::Swept, "sweep the messages", sweep(cx, &mut closing).await),
-            CloseStep::Swept => (CloseStep::Archived, "post the transcript", archive(cx, &mut closing).await),
-            CloseStep::Archived => (CloseStep::Removed, "delete the channel", remove(cx, &mut closing).await),
+            CloseStep::Begun => (CloseStep::Locked, "shut the opener out", lock(cx, closing).await),
+            CloseStep::Locked => (CloseStep::Swept, "sweep the messages", sweep(cx, closing).await),
+            CloseStep::Swept => (CloseStep::Archived, "post the transcript", archive(cx, closing).await),
+            CloseStep::Archived => (CloseStep::Removed, "delete the channel", remove(cx, closing).await),
             CloseStep::Removed => {
                 let closed = cx.db.tickets().set_closed(id).await?;
                 if closed.is_some() {
@@ -200,7 +204,7 @@ async fn drive(cx: &Context, mut closing: Closing) -> anyhow::Result<bool> {
                 return Err(error).context(attempt);
             }
             Outcome::Refused(error) => {
-                if held_up(cx, &closing, done, &error).await? {
+                if held_up(cx, closing, done, &error).await? {
                     return Err(error).context(attempt);
                 }
             }

@@ -6,6 +6,7 @@ pub mod channel;
 pub mod claim;
 pub mod close;
 pub mod find;
+mod lease;
 pub mod open;
 pub mod reconcile;
 pub mod snowflake;

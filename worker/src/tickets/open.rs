@@ -27,10 +27,10 @@ use crate::{
     context::Context,
     error::{CommandError, missing_permissions},
     limits::{SUBJECT, cut},
-    refused::{Failure, failure},
+    refused::{Failure, again_in, failure},
     reply::{Reply, button, row},
     text::{Text, text},
-    tickets::{channel, vanished},
+    tickets::{channel, lease, vanished},
 };
 
 /// For how long one process alone makes the channel; longer than [`MAKING`].
@@ -41,10 +41,6 @@ const MAKING: Duration = Duration::from_secs(30);
 
 /// For how long the same click, delivered twice, waits for what the first one makes.
 const WAITING: Duration = Duration::from_secs(20);
-
-/// How long after an unclear answer the channel is looked for: Discord's edge answers 502 while what is behind it may
-/// still be making the channel.
-const SETTLING: Duration = Duration::from_secs(5);
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -145,13 +141,7 @@ pub async fn open(cx: &Context, settings: &GuildSettings, opening: &Opening) -> 
         Ok(ticket) => return Ok(ticket),
         Err(Unfinished::Abandoned(cause)) => return Err(cause.text(opening.app_permissions).into()),
         Err(Unfinished::PutOff(error)) => {
-            // Discord has answered: there is nothing more to wait for than what its answer left unclear.
-            if error.status().is_some() && error.is_unclear() {
-                let id = ticket.key;
-                if let Err(error) = cx.db.tickets().extend_lease(&ticket, SETTLING).await {
-                    warn!(ticket.id = %id, "the lease of ticket {id} stays long: {error}");
-                }
-            }
+            lease::shorten(cx, &ticket, again_in(&error)).await;
             anyhow::Error::from(error)
         }
         Err(Unfinished::Database(error)) => anyhow::Error::from(error),

@@ -18,10 +18,11 @@ use tracing::{info, warn};
 
 use crate::{
     context::Context,
-    refused::failure,
+    refused::{again_in, failure},
     tickets::{
         channel,
         close::{self, Closing},
+        lease,
         open::{self, Cause, Unfinished},
     },
 };
@@ -144,10 +145,13 @@ async fn take(cx: &Context, places: &Arc<Semaphore>) -> Result<Vec<JoinHandle<()
 async fn finish(cx: &Context, ticket: Ticket) {
     match ticket.state {
         TicketState::Opening => {
-            let id = ticket.key;
+            let (id, held) = (ticket.key, ticket.clone());
             match finish_opening(cx, ticket).await {
                 Ok(_) => cx.metrics.reconciled.with_label_values(&["opening"]).inc(),
                 Err(error) => {
+                    if let Unfinished::PutOff(error) = &error {
+                        lease::shorten(cx, &held, again_in(error)).await;
+                    }
                     let error = anyhow::Error::from(error);
                     warn!(ticket.id = %id, "the opening of ticket {id} is not finished: {error:#}");
                 }

@@ -189,6 +189,26 @@ async fn a_token_that_is_refused_destroys_nothing() {
 }
 
 #[tokio::test]
+async fn a_step_that_discord_fails_is_tried_again_soon() {
+    for (method, template, done) in [
+        ("PATCH", CHANNEL, CloseStep::Begun),
+        ("POST", MESSAGES, CloseStep::Swept),
+        ("DELETE", CHANNEL, CloseStep::Archived),
+    ] {
+        let house = House::furnished().await;
+        let channel = house.opened().await.channel.unwrap();
+        house.fail(method, template, RestFault::Refuse(503, 0));
+        house.command(house.seed.staff, channel, "close", json!([])).await;
+        house.calm().await;
+        let ticket = house.ticket(1).await;
+        assert_eq!(ticket.close_step, Some(done), "{method} {template}");
+        let pause = ticket.leased_until.unwrap() - OffsetDateTime::now_utc();
+        assert!(pause < time::Duration::seconds(6), "{method} {template}: {pause}");
+        house.leave().await;
+    }
+}
+
+#[tokio::test]
 async fn a_channel_that_may_not_be_deleted_says_so_once_and_is_tried_again_later() {
     let house = House::furnished().await;
     let seed = house.seed;

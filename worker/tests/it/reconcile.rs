@@ -70,6 +70,19 @@ async fn a_channel_whose_answer_was_lost_is_adopted() {
 }
 
 #[tokio::test]
+async fn an_opening_that_discord_fails_again_is_tried_again_soon() {
+    let house = House::furnished().await;
+    left_opening(&house).await;
+    house.fail("POST", CREATE_CHANNEL, RestFault::Refuse(503, 0));
+    assert_eq!(pass(&house.cx).await.unwrap(), 1);
+    let ticket = house.ticket(1).await;
+    assert_eq!(ticket.state, TicketState::Opening);
+    let pause = ticket.leased_until.unwrap() - OffsetDateTime::now_utc();
+    assert!(pause < time::Duration::seconds(6), "{pause}");
+    house.leave().await;
+}
+
+#[tokio::test]
 async fn of_two_channels_made_for_one_ticket_one_stays() {
     let house = House::furnished().await;
     house.fail("POST", CREATE_CHANNEL, RestFault::FailAfterEffect);

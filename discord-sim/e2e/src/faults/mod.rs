@@ -11,6 +11,7 @@ mod kill_sharder;
 mod poison;
 mod producer_errors;
 mod rebalance;
+mod rest_storm;
 mod rolling_restart;
 mod shards_dropped;
 
@@ -76,6 +77,11 @@ pub static ALL: &[Fault] = &[
         name: "gateway_chaos",
         about: "a Discord that misbehaves in every way that we know of, some of which end sessions",
         run: |dose, seed| gateway_chaos::run(dose, seed).boxed_local(),
+    },
+    Fault {
+        name: "rest_storm",
+        about: "30 % of the REST calls are limited, 20 % fail, some lose their answer or stall, while people open and close tickets",
+        run: |dose, seed| rest_storm::run(dose, seed).boxed_local(),
     },
     Fault {
         name: "rolling_restart",

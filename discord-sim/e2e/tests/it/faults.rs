@@ -58,6 +58,11 @@ async fn nothing_is_lost_by_a_gateway_that_misbehaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_ticket_comes_right_in_a_storm_of_refusals_and_nothing_is_asked_early() {
+    survives("rest_storm").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_identifies_anew_while_everything_is_restarted() {
     survives("rolling_restart").await;
 }
