@@ -2,10 +2,16 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
-use common::config::{Env, FromEnv, Invalid};
+use common::{
+    config::{Env, FromEnv, Invalid},
+    redis::RedisConfig,
+};
 use url::Url;
 
-use crate::limiter::Settings;
+use crate::{
+    fleet::{self, FleetConfig},
+    limiter::Settings,
+};
 
 /// The configuration.
 #[derive(Clone, Debug)]
@@ -14,6 +20,8 @@ pub struct Config {
     pub server_addr: SocketAddr,
     /// What is behind the gate.
     pub upstream: Upstream,
+    /// `RESOLVER_URL`: this instance among several; none where it is the only one.
+    pub fleet: Option<FleetConfig>,
 }
 
 /// Discord itself, and what it does not tell of its limits.
@@ -33,7 +41,8 @@ impl FromEnv for Config {
             .default("127.0.0.1:8086")
             .required();
         let upstream = Upstream::from_env(env);
-        Ok(Self { server_addr: server_addr?, upstream: upstream? })
+        let fleet = fleet(env);
+        Ok(Self { server_addr: server_addr?, upstream: upstream?, fleet: fleet? })
     }
 }
 
@@ -53,6 +62,18 @@ impl FromEnv for Upstream {
             });
         Ok(Self { api_url: api_url?, global: global? })
     }
+}
+
+/// Redis counts only with an address for the others.
+fn fleet(env: &mut Env) -> Result<Option<FleetConfig>, Invalid> {
+    let url = env
+        .var("RESOLVER_URL")
+        .about("how the other instances reach this one; unset: it is the only one, and needs no Redis")
+        .example("http://resolver-1:8086")
+        .optional();
+    let redis = RedisConfig::from_env(env);
+    let (url, redis) = (url?, redis?);
+    Ok(url.map(|url| FleetConfig { url, redis, settings: fleet::Settings::default() }))
 }
 
 impl Upstream {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod config;
+pub mod fleet;
 pub mod health;
 pub mod limiter;
 pub mod metrics;
@@ -11,7 +12,7 @@ use common::service::Service;
 
 pub use config::Config;
 
-use crate::{limiter::Limiter, metrics::Metrics, proxy::Gate};
+use crate::{fleet::Fleet, limiter::Limiter, metrics::Metrics, proxy::Gate};
 
 /// Runs the gate until the service is told to stop.
 ///
@@ -26,7 +27,11 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         move || health::of(&limiter)
     });
     let metrics = Metrics::new(service.metrics(), &limiter).context("register the metrics")?;
-    let gate = Gate::new(&config.upstream.api_url, limiter, metrics).context("build the client for Discord")?;
+    let fleet = match config.fleet {
+        Some(fleet) => Fleet::join(fleet, &limiter, &service).context("join the other instances")?,
+        None => Fleet::alone(),
+    };
+    let gate = Gate::new(&config.upstream.api_url, limiter, fleet, metrics).context("build the client for Discord")?;
     http.serve(proxy::router(gate));
     service.finished().await
 }

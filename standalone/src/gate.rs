@@ -20,7 +20,7 @@ pub async fn start(upstream: Upstream, service: &Service) -> anyhow::Result<Disc
     let at = api_url.set_scheme("http").and_then(|()| api_url.set_ip_host(addr.ip()));
     at.and_then(|()| api_url.set_port(Some(addr.port())))
         .map_err(|()| anyhow::anyhow!("DISCORD_API_URL has no host"))?;
-    let config = global_resolver::Config { server_addr: addr, upstream };
+    let config = global_resolver::Config { server_addr: addr, upstream, fleet: None };
     service.spawn_lasting("global-resolver", |child| global_resolver::run(config, child.with_listener(listener)));
     Ok(DiscordConfig { api_url })
 }

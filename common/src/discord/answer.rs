@@ -25,7 +25,7 @@ pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], rout
     let route = route.to_owned();
     let by_gate = headers.get(gate::REFUSED).and_then(|why| Refused::from_name(why.as_bytes()));
     match by_gate {
-        Some(Refused::Limit | Refused::Inner | Refused::Turn | Refused::Address) => {
+        Some(Refused::Limit | Refused::Inner | Refused::Turn | Refused::Address | Refused::Owner) => {
             Error::RateLimited { retry_after: wait(headers, &body), route }
         }
         Some(Refused::Unsent) => Error::NoAnswer { route, sent: false },
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_wait_is_told_to_the_millisecond() {
         let body = r#"{"message":"x","retry_after":0.35,"global":false}"#;
-        for (status, why) in [(429, "limit"), (429, "inner"), (429, "turn"), (503, "address")] {
+        for (status, why) in [(429, "limit"), (429, "inner"), (429, "turn"), (503, "address"), (503, "owner")] {
             let error = read(status, &[(gate::REFUSED, why), ("retry-after", "1")], body);
             let told = Duration::from_millis(350);
             assert!(matches!(error, Error::RateLimited { retry_after, .. } if retry_after == told), "{error:?}");

@@ -54,6 +54,8 @@ pub enum Refused {
     Turn,
     /// 503, nothing was sent: the address is banned, or too near to it.
     Address,
+    /// 503, nothing was sent: which of several gates may send for the bot could not be found out in time.
+    Owner,
     /// Discord's own refusal of before, of which nothing new is to be expected.
     Remembered,
     /// 400: the gate cannot read the request.
@@ -65,11 +67,12 @@ pub enum Refused {
 }
 
 impl Refused {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Limit,
         Self::Inner,
         Self::Turn,
         Self::Address,
+        Self::Owner,
         Self::Remembered,
         Self::Request,
         Self::Unsent,
@@ -84,6 +87,7 @@ impl Refused {
             Self::Inner => "inner",
             Self::Turn => "turn",
             Self::Address => "address",
+            Self::Owner => "owner",
             Self::Remembered => "remembered",
             Self::Request => "request",
             Self::Unsent => "unsent",

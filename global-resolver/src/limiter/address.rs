@@ -15,6 +15,8 @@ pub(super) const BULK: usize = 5_000;
 pub(super) const ALL: usize = 8_000;
 /// Requests are counted together for so long.
 const GRAIN: Duration = Duration::from_secs(1);
+/// Others are told of so many seconds at once.
+const TOLD: Duration = Duration::from_secs(10);
 
 /// The address.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub(super) struct Address {
     /// How many invalid requests were answered from an instant on for a second, the oldest first.
     invalid: VecDeque<(Instant, usize)>,
     count: usize,
+    /// How many others behind the address have counted, and until when these count.
+    others: Vec<(Instant, usize)>,
 }
 
 /// How far the breaker is open.
@@ -59,13 +63,16 @@ impl Address {
             Priority::Interactive => ALL,
             Priority::Bulk => BULK,
         };
-        let mut left = self.count;
+        let mut left = self.count(now);
         let breaker = (left >= most).then(|| {
-            let enough = self.invalid.iter().find(|(_, count)| {
-                left -= count;
+            let own = self.invalid.iter().map(|(first, count)| (*first + GRAIN + PERIOD, *count));
+            let mut ends: Vec<_> = own.chain(self.others.iter().copied()).collect();
+            ends.sort_unstable();
+            let enough = ends.into_iter().find(|(_, count)| {
+                left = left.saturating_sub(*count);
                 left < most
             });
-            enough.map_or(now, |(first, _)| *first + GRAIN + PERIOD)
+            enough.map_or(now, |(until, _)| until)
         });
         self.banned.filter(|until| *until > now).max(breaker)
     }
@@ -90,7 +97,28 @@ impl Address {
     /// How many invalid requests were answered within ten minutes.
     pub(super) fn count(&mut self, now: Instant) -> usize {
         self.forget(now);
-        self.count
+        self.count + self.others.iter().map(|(_, count)| count).sum::<usize>()
+    }
+
+    /// How many of them are not others', and for how long they count.
+    pub(super) fn own(&mut self, now: Instant) -> Vec<(Duration, usize)> {
+        self.forget(now);
+        let mut told: Vec<(Instant, usize)> = Vec::new();
+        for (first, count) in self.invalid.iter().rev() {
+            match told.last_mut() {
+                Some((last, sum)) if *last - *first < TOLD => *sum += count,
+                _ => told.push((*first, *count)),
+            }
+        }
+        told.into_iter().map(|(last, count)| (last + GRAIN + PERIOD - now, count)).collect()
+    }
+
+    /// How many others have counted, and until when these count. Tells the breaker's state where this opened it further.
+    pub(super) fn others(&mut self, counted: impl Iterator<Item = (Instant, usize)>, now: Instant) -> Option<Breaker> {
+        let before = self.breaker(now);
+        self.others = counted.collect();
+        let after = self.breaker(now);
+        (after > before).then_some(after)
     }
 
     /// How far the breaker is open.
@@ -115,6 +143,7 @@ impl Address {
             self.count -= count;
             self.invalid.pop_front();
         }
+        self.others.retain(|(until, _)| *until > now);
     }
 }
 
@@ -152,6 +181,32 @@ mod tests {
         assert_eq!(bulk, start + 150 * SECOND + GRAIN + PERIOD, "3,001 must be forgotten, 20 in each second");
         assert_eq!(address.closed_until(Priority::Interactive, start + GRAIN + PERIOD), None);
         assert_eq!(address.closed_until(Priority::Bulk, bulk), None);
+        assert_eq!(address.count(start + 2000 * SECOND), 0);
+    }
+
+    #[test]
+    fn what_others_have_counted_adds_up_and_is_forgotten_in_its_time() {
+        let (mut address, mut other, start) = (Address::default(), Address::default(), Instant::now());
+        for second in 0..100 {
+            for _ in 0..ALL / 200 {
+                let now = start + second * SECOND;
+                address.invalid(now);
+                other.invalid(now);
+            }
+        }
+        let now = start + 100 * SECOND;
+        let told = other.own(now);
+        assert!(told.len() <= 11, "{told:?}");
+        assert_eq!(told.iter().map(|(_, count)| count).sum::<usize>(), ALL / 2);
+        assert_eq!(address.closed_until(Priority::Interactive, now), None);
+        let heard =
+            |told: &[(Duration, usize)]| told.iter().map(|(left, count)| (now + *left, *count)).collect::<Vec<_>>();
+        assert_eq!(address.others(heard(&told).into_iter(), now), Some(Breaker::All));
+        assert_eq!(address.others(heard(&told).into_iter(), now), None, "the same again is no more");
+        assert_eq!(address.count(now), ALL);
+        let open = address.closed_until(Priority::Interactive, now).unwrap();
+        assert_eq!(open, start + GRAIN + PERIOD, "its own first ones");
+        assert_eq!(address.closed_until(Priority::Interactive, open), None);
         assert_eq!(address.count(start + 2000 * SECOND), 0);
     }
 

@@ -157,6 +157,11 @@ impl Bucket {
         }
     }
 
+    /// Somebody else may have sent: one request finds out how much is left.
+    pub(super) fn unsure(&mut self) {
+        self.known = Known::Nothing;
+    }
+
     /// This is the same bucket as `old`, by another name.
     pub(super) fn take_over(&mut self, old: &Bucket, now: Instant) {
         self.on_the_way += old.on_the_way;
@@ -165,9 +170,14 @@ impl Bucket {
         }
     }
 
+    /// Whether nothing waits and nothing is on the way.
+    pub(super) fn is_unused(&self) -> bool {
+        self.on_the_way == 0 && self.waiting.is_empty()
+    }
+
     /// Whether there is nothing worth remembering.
     pub(super) fn is_stale(&self, now: Instant) -> bool {
-        self.on_the_way == 0 && self.waiting.is_empty() && self.closed(now).is_none() && now - self.touched >= FORGOTTEN
+        self.is_unused() && self.closed(now).is_none() && now - self.touched >= FORGOTTEN
     }
 }
 

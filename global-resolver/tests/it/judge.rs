@@ -11,7 +11,10 @@ use bytes::Bytes;
 use common::discord::{Priority, Route};
 use global_resolver::limiter::{BotKey, Call, Fields, Lesson, Limiter, No};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -74,8 +77,24 @@ impl Judge {
 
     /// Sends one request when the limiter lets it, again where it is told to wait, and gives the status of the last.
     pub(crate) async fn call(&self, limiter: &Limiter, call: Call) -> Result<StatusCode, No> {
+        self.call_by(watch::channel(Some(limiter.clone())).1, call).await
+    }
+
+    /// The same by whatever limiter has the bot, if any.
+    pub(crate) async fn call_by(
+        &self,
+        mut limiter: watch::Receiver<Option<Limiter>>,
+        call: Call,
+    ) -> Result<StatusCode, No> {
         loop {
-            let pass = limiter.enter(call.clone()).await?;
+            let Some(now) = limiter.borrow_and_update().clone() else {
+                limiter.changed().await.unwrap();
+                continue;
+            };
+            let pass = tokio::select! {
+                pass = now.enter(call.clone()) => pass?,
+                Ok(()) = limiter.changed() => continue,
+            };
             self.sent(&call);
             sleep(self.way.mul_f64(self.random())).await;
             let answer = self.request(&call);

@@ -178,3 +178,80 @@ async fn a_caller_that_gives_up_leaves_its_place_to_the_next() {
     patient.await.unwrap();
     assert_eq!(limiter.bots()[0].waiting, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_over_a_bot_keeps_the_waits_of_the_one_before() {
+    let (before, after) = (limiter(), limiter());
+    let bot = BotKey::of(b"Bot token");
+    let rename = || Call { fields: Fields { name: true, topic: false }, ..call(Method::PATCH, "channels/1") };
+    for _ in 0..2 {
+        before.enter(rename()).await.unwrap().answered(StatusCode::OK, &lesson(None, StatusCode::OK), &Bytes::new());
+    }
+    let window = Window { limit: 5, remaining: 0, reset_after: 90 * SECOND, reset: None };
+    let full = Lesson { hash: Some("abcd".to_owned()), window: Some(window), ..lesson(None, StatusCode::OK) };
+    let pins = || call(Method::GET, "channels/1/pins");
+    let learnt = before.enter(pins()).await.unwrap().answered(StatusCode::OK, &full, &Bytes::new());
+    assert_eq!(learnt.facts.len(), 1);
+    let limited = StatusCode::TOO_MANY_REQUESTS;
+    let send = || call(Method::POST, "channels/1/messages");
+    let refused = lesson(Some((Limit::User, 80 * SECOND)), limited);
+    before.enter(send()).await.unwrap().answered(limited, &refused, &Bytes::new());
+    let short = lesson(Some((Limit::User, SECOND / 2)), limited);
+    before.enter(call(Method::GET, "users/@me")).await.unwrap().answered(limited, &short, &Bytes::new());
+
+    let facts = before.facts(bot);
+    assert_eq!(facts.len(), 4, "two changes and two buckets; what is short is over by then: {facts:#?}");
+    // What it knew of the bot before is not the latest.
+    after.enter(pins()).await.unwrap().answered(StatusCode::OK, &lesson(None, StatusCode::OK), &Bytes::new());
+    after.take_over(bot, facts);
+    for (call, wait, why) in
+        [(rename(), 601, Refused::Inner), (pins(), 90, Refused::Limit), (send(), 80, Refused::Limit)]
+    {
+        assert_eq!(after.enter(call).await.unwrap_err(), No::Wait { wait: wait * SECOND, why });
+    }
+    after.enter(call(Method::GET, "channels/2/pins")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_over_a_bot_finds_out_how_much_of_each_bucket_is_left() {
+    let limiter = limiter();
+    let bot = BotKey::of(b"Bot token");
+    let window = Window { limit: 5, remaining: 4, reset_after: SECOND, reset: None };
+    let told = Lesson { hash: Some("abcd".to_owned()), window: Some(window), ..lesson(None, StatusCode::OK) };
+    let send = |channel: u32| call(Method::POST, &format!("channels/{channel}/messages"));
+    limiter.take_over(bot, Vec::new());
+    limiter.enter(send(1)).await.unwrap().answered(StatusCode::OK, &told, &Bytes::new());
+    let first = limiter.enter(send(2)).await.unwrap();
+    let impatient = Call { deadline: Instant::now() + SECOND, ..send(2) };
+    assert!(limiter.enter(impatient).await.is_err(), "the other's limit says nothing about how this one was used");
+    first.answered(StatusCode::OK, &told, &Bytes::new());
+    limiter.enter(send(2)).await.unwrap();
+
+    advance(60 * SECOND).await;
+    let _both = (limiter.enter(send(3)).await.unwrap(), limiter.enter(send(3)).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_over_a_bot_does_not_use_a_token_that_was_refused() {
+    let (before, after) = (limiter(), limiter());
+    let body = Bytes::from_static(br#"{"message":"401: Unauthorized","code":0}"#);
+    let refused = lesson(None, StatusCode::UNAUTHORIZED);
+    let pass = before.enter(call(Method::GET, "users/@me")).await.unwrap();
+    let facts = pass.answered(StatusCode::UNAUTHORIZED, &refused, &body).facts;
+    assert_eq!(facts, before.facts(BotKey::of(b"Bot token")));
+    after.take_over(BotKey::of(b"Bot token"), facts);
+    let no = after.enter(call(Method::GET, "guilds/1")).await.unwrap_err();
+    assert!(matches!(no, No::Remembered(refusal) if refusal.status == 401 && refusal.body == body));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bot_that_nobody_uses_can_be_forgotten() {
+    let limiter = limiter();
+    let bot = BotKey::of(b"Bot token");
+    let pass = limiter.enter(call(Method::GET, "users/@me")).await.unwrap();
+    limiter.forget(bot);
+    assert_eq!(limiter.bots().len(), 1, "one is on its way");
+    drop(pass);
+    limiter.forget(bot);
+    assert_eq!(limiter.bots().len(), 0);
+}

@@ -1,25 +1,14 @@
 //! The proxy, between a client and a server that counts.
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri},
-    response::{IntoResponse, Response},
-};
+use axum::http::Method;
 use common::service::Service;
 use global_resolver::{Config, config::Upstream as Discord};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 
-const TOKEN: &str = "Bot MTIz.abc.a-token";
+use crate::upstream::{Hit, TOKEN, Upstream, header};
 
 /// A Discord that answers what it was told to, then `{}`; and a gate before it.
 struct House {
@@ -28,56 +17,10 @@ struct House {
     client: reqwest::Client,
 }
 
-#[derive(Clone, Default)]
-struct Upstream(Arc<Mutex<Seen>>);
-
-#[derive(Default)]
-struct Seen {
-    hits: Vec<Hit>,
-    answers: VecDeque<(u16, Headers, Vec<u8>)>,
-}
-
-type Headers = Vec<(&'static str, &'static str)>;
-
-#[derive(Clone)]
-struct Hit {
-    at: Instant,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-async fn serve(router: Router) -> SocketAddr {
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    addr
-}
-
-async fn answer(State(upstream): State<Upstream>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let at = Instant::now();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let mut seen = upstream.0.lock().unwrap();
-    seen.hits.push(Hit { at, method: parts.method, uri: parts.uri, headers: parts.headers, body });
-    match seen.answers.pop_front() {
-        Some((status, headers, body)) => {
-            let mut response = Response::new(Body::from(body));
-            *response.status_mut() = StatusCode::from_u16(status).unwrap();
-            for (name, value) in headers {
-                response.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_static(value));
-            }
-            response
-        }
-        None => axum::Json(json!({})).into_response(),
-    }
-}
-
 impl House {
     async fn build() -> Self {
         let upstream = Upstream::default();
-        let discord = serve(Router::new().fallback(answer).with_state(upstream.clone())).await;
+        let discord = upstream.serve(0).await;
         Self { upstream, ..Self::before(discord).await }
     }
 
@@ -87,13 +30,13 @@ impl House {
         let listener = service.listener(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let gate = listener.local_addr().unwrap();
         let upstream_url = format!("http://{discord}/api/v10").parse().unwrap();
-        let config = Config { server_addr: gate, upstream: Discord::at(upstream_url) };
+        let config = Config { server_addr: gate, upstream: Discord::at(upstream_url), fleet: None };
         tokio::spawn(global_resolver::run(config, service.with_listener(listener)));
         Self { gate, upstream: Upstream::default(), client: common::http::client("test").unwrap() }
     }
 
     fn will(&self, status: u16, headers: &[(&'static str, &'static str)], body: impl Into<Vec<u8>>) {
-        self.upstream.0.lock().unwrap().answers.push_back((status, headers.to_vec(), body.into()));
+        self.upstream.will(status, headers, body);
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -105,7 +48,7 @@ impl House {
     }
 
     fn hits(&self) -> Vec<Hit> {
-        self.upstream.0.lock().unwrap().hits.clone()
+        self.upstream.hits()
     }
 
     /// A page of the gate's own.
@@ -113,10 +56,6 @@ impl House {
         let page = self.client.get(format!("http://{}{path}", self.gate)).send().await.unwrap();
         page.text().await.unwrap()
     }
-}
-
-fn header(response: &reqwest::Response, name: &str) -> String {
-    response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
 }
 
 #[tokio::test]

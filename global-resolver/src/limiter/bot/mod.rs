@@ -1,5 +1,7 @@
 //! One bot's limits, and who waits for them. It is driven by the instants that it is given: it neither sleeps nor sends.
 
+mod memory;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
@@ -29,7 +31,7 @@ struct Key {
 
 /// One bot.
 #[derive(Debug)]
-pub(super) struct Bot {
+pub(in crate::limiter) struct Bot {
     global: Global,
     buckets: HashMap<Key, Bucket>,
     /// What each route's bucket is called, by its label.
@@ -41,6 +43,8 @@ pub(super) struct Bot {
     ready: Fair<u64>,
     /// When to look at buckets again that somebody waits for: one entry for each that has `due`.
     due: BinaryHeap<Reverse<(Instant, Key)>>,
+    /// Until then a bucket is not thought to be unused because this gate did not use it.
+    unsure: Option<Instant>,
     sweep_at: usize,
     next: u64,
 }
@@ -62,7 +66,7 @@ struct Call {
 
 /// A call that may go, or went: what the answer is told with.
 #[derive(Clone, Debug)]
-pub(super) struct Chosen {
+pub(in crate::limiter) struct Chosen {
     label: Arc<str>,
     key: Key,
     exempt: bool,
@@ -71,7 +75,7 @@ pub(super) struct Chosen {
 
 impl Bot {
     /// A bot with so many requests in a second.
-    pub(super) fn new(limit: u32) -> Self {
+    pub(in crate::limiter) fn new(limit: u32) -> Self {
         Self {
             global: Global::new(limit),
             buckets: HashMap::new(),
@@ -80,13 +84,14 @@ impl Bot {
             calls: HashMap::new(),
             ready: Fair::default(),
             due: BinaryHeap::new(),
+            unsure: None,
             sweep_at: SWEEP_AT,
             next: 0,
         }
     }
 
     /// Takes in a call, which goes when its turn comes: see [`advance`](Self::advance).
-    pub(super) fn enter(&mut self, route: &Route, priority: Priority, flow: u64, now: Instant) -> u64 {
+    pub(in crate::limiter) fn enter(&mut self, route: &Route, priority: Priority, flow: u64, now: Instant) -> u64 {
         let id = self.next;
         self.next += 1;
         let (label, key) = self.key(route);
@@ -99,7 +104,7 @@ impl Bot {
 
     /// The caller waits no longer. One that was chosen tells by [`answered`](Self::answered) or
     /// [`unsent`](Self::unsent) instead.
-    pub(super) fn leave(&mut self, id: u64, now: Instant) {
+    pub(in crate::limiter) fn leave(&mut self, id: u64, now: Instant) {
         // It stands in a queue still; who takes it out finds that it is gone.
         if let Some(call) = self.calls.remove(&id)
             && call.ready
@@ -109,7 +114,7 @@ impl Bot {
     }
 
     /// When a call of this route can go at the earliest, by what is closed now.
-    pub(super) fn earliest(&mut self, route: &Route, now: Instant) -> Option<Instant> {
+    pub(in crate::limiter) fn earliest(&mut self, route: &Route, now: Instant) -> Option<Instant> {
         let (_, key) = self.key(route);
         let bucket = self.buckets.get_mut(&key).and_then(|bucket| match bucket.free(now) {
             Free::At(at) => Some(at),
@@ -120,7 +125,11 @@ impl Bot {
     }
 
     /// Chooses those who may go now, and says when to look again. `choose` tells whether the caller still wants to go.
-    pub(super) fn advance(&mut self, now: Instant, mut choose: impl FnMut(u64, &Chosen) -> bool) -> Option<Instant> {
+    pub(in crate::limiter) fn advance(
+        &mut self,
+        now: Instant,
+        mut choose: impl FnMut(u64, &Chosen) -> bool,
+    ) -> Option<Instant> {
         loop {
             while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
                 let Some(Reverse((at, key))) = self.due.pop() else { break };
@@ -147,13 +156,13 @@ impl Bot {
     }
 
     /// Whether a call that was chosen may still go: an answer may have come in between.
-    pub(super) fn is_open(&self, chosen: &Chosen, now: Instant) -> bool {
+    pub(in crate::limiter) fn is_open(&self, chosen: &Chosen, now: Instant) -> bool {
         let closed = self.buckets.get(&self.now_of(chosen)).and_then(|bucket| bucket.closed(now));
         closed.or(self.global.closed(now).filter(|_| !chosen.exempt)).is_none()
     }
 
     /// The answer to a call that was chosen.
-    pub(super) fn answered(&mut self, chosen: &Chosen, lesson: &Lesson, passed: bool, now: Instant) {
+    pub(in crate::limiter) fn answered(&mut self, chosen: &Chosen, lesson: &Lesson, passed: bool, now: Instant) {
         let own = self.now_of(chosen);
         if let Some(bucket) = self.buckets.get_mut(&own) {
             bucket.ended(now);
@@ -180,7 +189,7 @@ impl Bot {
     }
 
     /// A call that was chosen was not sent, or nobody knows what became of it.
-    pub(super) fn unsent(&mut self, chosen: &Chosen, now: Instant) {
+    pub(in crate::limiter) fn unsent(&mut self, chosen: &Chosen, now: Instant) {
         let key = self.now_of(chosen);
         if let Some(bucket) = self.buckets.get_mut(&key) {
             bucket.ended(now);
@@ -188,23 +197,33 @@ impl Bot {
         self.look_at(now, key);
     }
 
+    /// A call that was chosen goes later than that: whether it still may, and has another place of the global limit.
+    pub(in crate::limiter) fn again(&mut self, chosen: &Chosen, now: Instant) -> bool {
+        self.is_open(chosen, now) && (chosen.exempt || self.global.take(now).is_ok())
+    }
+
+    /// Whether nothing waits and nothing is on the way.
+    pub(in crate::limiter) fn is_unused(&self) -> bool {
+        self.calls.is_empty() && self.buckets.values().all(Bucket::is_unused)
+    }
+
     /// How many wait.
-    pub(super) fn waiting(&self) -> usize {
+    pub(in crate::limiter) fn waiting(&self) -> usize {
         self.calls.len()
     }
 
     /// How many requests may go at once by the global limit.
-    pub(super) fn free(&self, now: Instant) -> usize {
+    pub(in crate::limiter) fn free(&self, now: Instant) -> usize {
         self.global.free(now)
     }
 
     /// Until when Discord refuses everything of this bot.
-    pub(super) fn closed(&self, now: Instant) -> Option<Instant> {
+    pub(in crate::limiter) fn closed(&self, now: Instant) -> Option<Instant> {
         self.global.closed(now)
     }
 
     /// How many buckets are known.
-    pub(super) fn buckets(&self) -> usize {
+    pub(in crate::limiter) fn buckets(&self) -> usize {
         self.buckets.len()
     }
 
@@ -239,7 +258,7 @@ impl Bot {
     }
 
     fn bucket(&mut self, key: &Key, shy: bool, now: Instant) -> &mut Bucket {
-        let limit = self.limits.get(&key.group).copied();
+        let limit = self.limits.get(&key.group).copied().filter(|_| self.unsure.is_none_or(|until| until <= now));
         self.buckets.entry(key.clone()).or_insert_with(|| Bucket::new(limit, shy, now))
     }
 
