@@ -5,6 +5,8 @@ use std::{collections::VecDeque, time::Duration};
 use common::discord::Priority;
 use tokio::time::Instant;
 
+use super::ramp::{Ramp, Round};
+
 /// The period over which Discord counts invalid requests; 10,000 in it get the address banned.
 const PERIOD: Duration = Duration::from_secs(10 * 60);
 /// So many are told to the operator.
@@ -22,6 +24,8 @@ const TOLD: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Address {
     banned: Option<Instant>,
+    /// How it opens again after a ban.
+    ramp: Ramp,
     /// How many invalid requests were answered from an instant on for a second, the oldest first.
     invalid: VecDeque<(Instant, usize)>,
     count: usize,
@@ -80,6 +84,22 @@ impl Address {
     /// Cloudflare bans the address until then.
     pub(super) fn banned(&mut self, until: Instant) {
         self.banned = self.banned.max(Some(until));
+        self.ramp.closes();
+    }
+
+    /// Whether another may go beside those that are on the way.
+    pub(super) fn has_room(&self) -> bool {
+        self.ramp.has_room()
+    }
+
+    /// Lets a request of this priority go, if it may now. It [ends](Self::ended) with its answer.
+    pub(super) fn admits(&mut self, priority: Priority, now: Instant) -> Option<Round> {
+        (self.closed_until(priority, now).is_none() && self.ramp.has_room()).then(|| self.ramp.goes())
+    }
+
+    /// A request that was let go was answered, or nobody knows; `passed` where it was not Cloudflare that answered.
+    pub(super) fn ended(&mut self, round: Round, passed: bool) {
+        self.ramp.ended(round, passed);
     }
 
     /// An invalid request was answered. Tells the breaker's state where this changed it.

@@ -21,17 +21,22 @@ mod member;
 mod memory;
 mod objects;
 mod pass;
+mod ramp;
 
 use std::{
     collections::HashMap,
     fmt,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use common::discord::{Priority, Route, gate::Refused};
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until, timeout_at},
+};
 
 use self::{
     address::Address,
@@ -123,6 +128,8 @@ pub struct Limiter {
 struct Shared {
     settings: Settings,
     address: Mutex<Address>,
+    /// A request was answered, so there may be room for another.
+    answered: Notify,
     bots: Mutex<HashMap<BotKey, Arc<Member>>>,
 }
 
@@ -145,7 +152,14 @@ impl Limiter {
     /// A limiter that knows nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { shared: Arc::new(Shared { settings, address: Mutex::default(), bots: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                address: Mutex::default(),
+                answered: Notify::new(),
+                bots: Mutex::default(),
+            }),
+        }
     }
 
     /// Waits for the call's turn.
@@ -162,22 +176,37 @@ impl Limiter {
                 wait_until(until, &call, Refused::Address).await?;
                 continue;
             }
-            let place = match member.try_enter(&call, now)? {
-                Entry::Chosen(chosen, change) => return Ok(Pass::new(self, &member, call, chosen, change)),
+            if !self.address().has_room() {
+                self.room(&call).await?;
+                continue;
+            }
+            let (chosen, change) = match member.try_enter(&call, now)? {
+                Entry::Chosen(chosen, change) => (chosen, change),
                 Entry::NotBefore(until) => {
                     wait_until(until, &call, Refused::Inner).await?;
                     continue;
                 }
-                Entry::Waiting(place) => place,
+                Entry::Waiting(place) => member::turn(&member, &call, place).await?,
             };
-            let (chosen, change) = member::turn(&member, &call, place).await?;
             let pass = Pass::new(self, &member, call.clone(), chosen, change);
             // Much may have happened meanwhile.
-            if self.address().closed_until(call.priority, Instant::now()).is_none() && pass.is_still_good() {
-                return Ok(pass);
+            if pass.is_still_good()
+                && let Some(round) = self.address().admits(call.priority, Instant::now())
+            {
+                return Ok(pass.admitted(round));
             }
             pass.unsent();
         }
+    }
+
+    /// Waits until another may go, after a ban.
+    async fn room(&self, call: &Call) -> Result<(), No> {
+        let mut answered = pin!(self.shared.answered.notified());
+        answered.as_mut().enable();
+        if self.address().has_room() {
+            return Ok(());
+        }
+        timeout_at(call.deadline, answered).await.map_err(|_| No::Wait { wait: UNKNOWN_WAIT, why: Refused::Address })
     }
 
     /// Invalid requests within ten minutes.

@@ -14,6 +14,7 @@ use super::{
     member::Member,
     memory::{self, About, SHORT},
     objects::Refusal,
+    ramp::Round,
 };
 
 /// The right to send one request now. Whoever has it tells what became of it; dropped, nobody knows.
@@ -23,6 +24,8 @@ pub struct Pass {
     call: Call,
     chosen: Option<Chosen>,
     change: Option<Change>,
+    /// By which the address let it go.
+    round: Option<Round>,
 }
 
 /// What an answer taught.
@@ -46,7 +49,21 @@ impl Pass {
         chosen: Chosen,
         change: Option<Change>,
     ) -> Self {
-        Self { limiter: limiter.clone(), member: member.clone(), call, chosen: Some(chosen), change }
+        Self { limiter: limiter.clone(), member: member.clone(), call, chosen: Some(chosen), change, round: None }
+    }
+
+    /// The address lets it go, too.
+    pub(super) fn admitted(mut self, round: Round) -> Self {
+        self.round = Some(round);
+        self
+    }
+
+    /// The request is not on the way any more.
+    fn ended(&mut self, passed: bool) {
+        if let Some(round) = self.round.take() {
+            self.limiter.address().ended(round, passed);
+            self.limiter.shared.answered.notify_waiters();
+        }
     }
 
     /// The request is not sent after all. Tells what does not count then.
@@ -62,6 +79,7 @@ impl Pass {
             state.bot.unsent(&chosen, now);
             self.member.advance(&mut state, now);
         }
+        self.ended(false);
         undone
     }
 
@@ -129,6 +147,8 @@ impl Pass {
             }
             self.member.advance(&mut state, now);
         }
+        let banned = matches!(lesson.refusal, Some((Limit::Banned, _)));
+        self.ended(!banned);
         let mut address = self.limiter.address();
         if let Some((Limit::Banned, wait)) = lesson.refusal {
             address.banned(now + wait);
@@ -150,6 +170,7 @@ impl Drop for Pass {
             state.bot.unsent(&chosen, now);
             self.member.advance(&mut state, now);
         }
+        self.ended(false);
     }
 }
 

@@ -5,8 +5,12 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
 use common::discord::{Priority, gate::Refused};
+use futures_util::future::join_all;
 use global_resolver::limiter::{BotKey, Call, Fields, Lesson, Limit, Limiter, No, Settings, Window};
-use tokio::time::{Instant, advance, sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, advance, sleep},
+};
 
 use crate::judge::{Judge, SECOND, call};
 
@@ -44,6 +48,51 @@ async fn a_429_of_each_kind_costs_one_request_and_the_next_goes_right_after_its_
         },);
         assert!(same >= wait && same < wait + Duration::from_millis(250), "{limit:?}: {same:?}");
         assert_eq!(other >= wait, by_other, "{limit:?}: another channel after {other:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_global_refusal_or_a_ban_one_goes_first_and_not_all_who_waited() {
+    for limit in [Limit::Global, Limit::Banned] {
+        let limiter = limiter();
+        let refused = StatusCode::TOO_MANY_REQUESTS;
+        let refusal = lesson(Some((limit, SECOND)), refused);
+        let passes = (0..30).map(|channel| limiter.enter(call(Method::POST, &format!("channels/{channel}/messages"))));
+        let mut passes = join_all(passes).await.into_iter().map(Result::unwrap);
+        passes.next().unwrap().answered(refused, &refusal, &Bytes::new());
+        drop(passes);
+        let (sent, mut waiting) = mpsc::unbounded_channel();
+        for channel in 100..130 {
+            let (limiter, sent) = (limiter.clone(), sent.clone());
+            tokio::spawn(async move {
+                let entered = limiter.enter(call(Method::POST, &format!("channels/{channel}/messages"))).await;
+                sent.send(entered.unwrap()).unwrap();
+            });
+        }
+        let began = Instant::now();
+        let mut now = async |least: usize| {
+            let mut passes = vec![waiting.recv().await.unwrap()];
+            // All who may go in this moment go in it.
+            sleep(Duration::from_millis(1)).await;
+            passes.extend(std::iter::from_fn(|| waiting.try_recv().ok()));
+            assert_eq!(passes.len(), least, "{limit:?}");
+            passes
+        };
+        let first = now(1).await;
+        assert!(began.elapsed() >= SECOND, "{:?}", began.elapsed());
+        // It is still closed: that cost one request.
+        for pass in first {
+            pass.answered(refused, &refusal, &Bytes::new());
+        }
+        let again = Instant::now();
+        let mut gone = now(1).await;
+        assert!(again.elapsed() >= SECOND, "{:?}", again.elapsed());
+        for expected in [2, 4, 8] {
+            for pass in gone {
+                pass.answered(StatusCode::OK, &lesson(None, StatusCode::OK), &Bytes::new());
+            }
+            gone = now(expected).await;
+        }
     }
 }
 

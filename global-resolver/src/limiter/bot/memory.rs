@@ -19,6 +19,7 @@ impl Bot {
     /// Everything is refused until then.
     pub(in crate::limiter) fn close(&mut self, until: Instant) {
         self.global.close(until);
+        self.ramp.closes();
     }
 
     /// The bucket of this route has no room until then.
@@ -26,7 +27,7 @@ impl Bot {
         let (label, key) = self.key(route);
         let shy = route.is_shy();
         let key = match hash {
-            Some(hash) => self.known_as(&Chosen { label, key, exempt: false, shy }, hash, now),
+            Some(hash) => self.known_as(&Chosen { label, key, exempt: false, shy, round: None }, hash, now),
             None => key,
         };
         self.bucket(&key, shy, now).refused(until);

@@ -16,6 +16,7 @@ use super::{
     fair::Fair,
     global::Global,
     lesson::{Lesson, Limit},
+    ramp::{Ramp, Round},
 };
 
 /// So many buckets make it worthwhile to forget those that are stale.
@@ -33,6 +34,8 @@ struct Key {
 #[derive(Debug)]
 pub(in crate::limiter) struct Bot {
     global: Global,
+    /// How it opens again after Discord refused everything.
+    ramp: Ramp,
     buckets: HashMap<Key, Bucket>,
     /// What each route's bucket is called, by its label.
     names: HashMap<String, Names>,
@@ -71,6 +74,8 @@ pub(in crate::limiter) struct Chosen {
     key: Key,
     exempt: bool,
     shy: bool,
+    /// When it was let go, of those that count for the global limit.
+    round: Option<Round>,
 }
 
 impl Bot {
@@ -78,6 +83,7 @@ impl Bot {
     pub(in crate::limiter) fn new(limit: u32) -> Self {
         Self {
             global: Global::new(limit),
+            ramp: Ramp::default(),
             buckets: HashMap::new(),
             names: HashMap::new(),
             limits: HashMap::new(),
@@ -95,7 +101,7 @@ impl Bot {
         let id = self.next;
         self.next += 1;
         let (label, key) = self.key(route);
-        let chosen = Chosen { label, key: key.clone(), exempt: route.by_path_token, shy: route.is_shy() };
+        let chosen = Chosen { label, key: key.clone(), exempt: route.by_path_token, shy: route.is_shy(), round: None };
         self.bucket(&key, chosen.shy, now).waiting.push(priority, flow, id);
         self.calls.insert(id, Call { chosen, priority, flow, ready: false });
         self.look_at(now, key);
@@ -136,7 +142,8 @@ impl Bot {
                 self.look(at, &key, now, &mut choose);
             }
             let mut global = None;
-            while !self.ready.is_empty() && global.is_none() {
+            // Else the next answer makes room.
+            while !self.ready.is_empty() && global.is_none() && self.ramp.has_room() {
                 match self.global.take(now) {
                     Ok(()) => {
                         let id = self.ready.pop().filter(|id| !self.was_closed(*id, now));
@@ -167,6 +174,9 @@ impl Bot {
         if let Some(bucket) = self.buckets.get_mut(&own) {
             bucket.ended(now);
         }
+        if let Some(round) = chosen.round {
+            self.ramp.ended(round, !matches!(lesson.refusal, Some((Limit::Global | Limit::Banned, _))));
+        }
         let key = match &lesson.hash {
             Some(hash) => self.known_as(chosen, hash, now),
             None => own.clone(),
@@ -176,7 +186,7 @@ impl Bot {
         match lesson.refusal {
             Some((Limit::User | Limit::Shared, wait)) => bucket.refused(now + wait),
             Some((Limit::Global, wait)) if chosen.exempt => bucket.refused(now + wait),
-            Some((Limit::Global, wait)) => self.global.close(now + wait),
+            Some((Limit::Global, wait)) => self.close(now + wait),
             // What lies within the route, and what lies before Discord, is others' to remember.
             Some((Limit::Inner | Limit::Banned, _)) | None => {}
         }
@@ -193,6 +203,9 @@ impl Bot {
         let key = self.now_of(chosen);
         if let Some(bucket) = self.buckets.get_mut(&key) {
             bucket.ended(now);
+        }
+        if let Some(round) = chosen.round {
+            self.ramp.ended(round, false);
         }
         self.look_at(now, key);
     }
@@ -315,7 +328,8 @@ impl Bot {
 
     /// True where the caller goes.
     fn choose(&mut self, id: u64, now: Instant, choose: &mut impl FnMut(u64, &Chosen) -> bool) -> bool {
-        let Some(Call { chosen, .. }) = self.calls.remove(&id) else { return false };
+        let Some(Call { mut chosen, .. }) = self.calls.remove(&id) else { return false };
+        chosen.round = (!chosen.exempt).then(|| self.ramp.goes());
         let goes = choose(id, &chosen);
         if !goes {
             self.unsent(&chosen, now);
