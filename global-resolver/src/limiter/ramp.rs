@@ -64,7 +64,7 @@ mod tests {
         ramp.closes();
         let mut gone = Vec::new();
         for expected in [1, 2, 4, 8, 16, 32, 1_000] {
-            for round in std::mem::replace(&mut gone, Vec::new()) {
+            for round in std::mem::take(&mut gone) {
                 ramp.ended(round, true);
             }
             gone = goes(&mut ramp);

@@ -158,6 +158,10 @@ async fn begin(cx: &Context, new: &NewTicket) -> Result<OpenOutcome, database::E
     let OpenOutcome::LimitReached { open } = &outcome else {
         return Ok(outcome);
     };
+    // Impatient people press again while their ticket opens.
+    if !open.iter().any(|ticket| vanished::standing(cx, ticket).is_some()) {
+        return Ok(outcome);
+    }
     match channel::list(cx, new.guild).await {
         Ok(listed) => {
             let listed: HashSet<_> = listed.into_iter().map(|channel| channel.id).collect();

@@ -24,8 +24,8 @@ pub async fn close_all(
     listed: &HashSet<Id<ChannelMarker>>,
 ) -> Result<usize, database::Error> {
     let mut closed = 0;
-    for ticket in tickets.iter().filter(|ticket| ticket.bot == cx.bot && ticket.state == TicketState::Open) {
-        let Some(channel) = ticket.channel.filter(|channel| !listed.contains(channel)) else {
+    for ticket in tickets {
+        let Some(channel) = standing(cx, ticket).filter(|channel| !listed.contains(channel)) else {
             continue;
         };
         if channel::is_gone(cx, channel).await && close::close_deleted(cx, ticket, None).await? {
@@ -33,4 +33,10 @@ pub async fn close_all(
         }
     }
     Ok(closed)
+}
+
+/// The channel that a ticket should have. One that opens or closes is the reconciler's.
+#[must_use]
+pub fn standing(cx: &Context, ticket: &Ticket) -> Option<Id<ChannelMarker>> {
+    ticket.channel.filter(|_| ticket.bot == cx.bot && ticket.state == TicketState::Open)
 }

@@ -4,7 +4,10 @@ use serde_json::json;
 use twilight_model::guild::Permissions;
 use worker::{dispatch::dispatch, interaction::Interaction, reply::Reply};
 
-use crate::house::{House, option};
+use crate::{
+    house::{House, option},
+    reconcile::left_opening,
+};
 
 const CREATE_CHANNEL: &str = "/guilds/{guild_id}/channels";
 
@@ -67,6 +70,23 @@ async fn a_channel_whose_deletion_nobody_told_does_not_shut_its_opener_out() {
     let lost = house.ticket_in(1, TicketState::Closed).await;
     assert_eq!(lost.close_reason.as_deref(), Some("channel deleted by hand"));
     assert_eq!(house.ticket(2).await.state, TicketState::Open);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn who_presses_again_while_the_ticket_opens_costs_discord_no_question() {
+    let house = House::furnished().await;
+    left_opening(&house).await;
+    let listed = |house: &House| {
+        house.sim.read(|state| {
+            let requests = state.ledger.requests.iter();
+            requests.filter(|request| request.method == "GET" && request.path.ends_with("/channels")).count()
+        })
+    };
+    let before = listed(&house);
+    let answer = house.open_as(house.seed.member).await;
+    assert!(answer.starts_with("Your ticket is being made"), "{answer}");
+    assert_eq!(listed(&house), before);
     house.leave().await;
 }
 

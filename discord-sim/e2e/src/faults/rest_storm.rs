@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// A person waits so long for what a press should do, and then presses again.
-const TIRED: Duration = Duration::from_secs(20);
+const TIRED: Duration = Duration::from_secs(30);
 /// How often somebody presses before giving up.
 const PRESSES: usize = 30;
 
