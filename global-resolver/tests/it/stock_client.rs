@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use common::service::Service;
-use discord_sim::{RestFault, RestMatch, Sim, rate_limits::Mode, seed::Seed};
+use discord_sim::{RestFault, RestMatch, Sim, seed::Seed};
 use global_resolver::{Config, config::Upstream};
 use tokio::{net::TcpListener, time::timeout};
 
@@ -31,7 +31,6 @@ async fn listener() -> TcpListener {
 async fn requests(fault: RestFault, through_the_gate: bool) -> usize {
     common::tls::install_provider();
     let sim = Sim::start(listener().await).unwrap();
-    sim.write(|state| state.rate_limits.mode = Mode::Real);
     let seed = Seed::plant(&sim);
     let upstream = Upstream::at(sim.api_url().parse().unwrap());
     let service = Service::unattended("global-resolver");
