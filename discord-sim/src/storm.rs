@@ -28,6 +28,8 @@ pub struct Storm {
     seed: u64,
     rng: StdRng,
     shares: Shares,
+    /// So many times shorter are all waits and stalls.
+    pace: u32,
     drawn: u64,
     calm: Calm,
 }
@@ -56,7 +58,7 @@ impl Storm {
     /// quarter as often, for they have three seconds in all.
     pub fn new(seed: u64) -> Self {
         let shares = Shares { limits: 0.04, errors: 0.02, lost: 0.02, stalls: 0.01, callbacks: 0.25 };
-        Self { seed, rng: StdRng::seed_from_u64(seed), shares, drawn: 0, calm: Calm(CancellationToken::new()) }
+        Self { seed, rng: StdRng::seed_from_u64(seed), shares, pace: 1, drawn: 0, calm: Calm(CancellationToken::new()) }
     }
 
     /// Nothing but what is named afterwards.
@@ -95,6 +97,13 @@ impl Storm {
         self
     }
 
+    /// All happens so many times faster: waits and stalls are as much shorter. Cloudflare's page tells whole seconds, so it comes as much
+    /// more rarely instead.
+    pub fn faster(mut self, times: u32) -> Self {
+        self.pace = times.max(1);
+        self
+    }
+
     /// How many requests it could befall so far.
     pub fn drawn(&self) -> u64 {
         self.drawn
@@ -130,10 +139,11 @@ impl Storm {
     }
 
     fn limit(&mut self, by_token: bool) -> RestFault {
-        let retry_after = Duration::from_millis(self.rng.random_range(WAITS));
-        if self.rng.random_range(0..PAGES) == 0 {
-            return RestFault::BanPage { retry_after };
+        let wait = Duration::from_millis(self.rng.random_range(WAITS));
+        if self.rng.random_range(0..PAGES * self.pace) == 0 {
+            return RestFault::BanPage { retry_after: wait };
         }
+        let retry_after = wait / self.pace;
         match self.rng.random_range(0..4) {
             0 => RestFault::InnerLimited { retry_after },
             1 => RestFault::RateLimited { retry_after, scope: "shared" },
@@ -144,7 +154,7 @@ impl Storm {
 
     fn stall(&mut self) -> RestFault {
         let long = self.rng.random_range(0..LONG_STALLS) == 0;
-        let time = if long { LONG_STALL } else { Duration::from_millis(self.rng.random_range(STALLS)) };
+        let time = if long { LONG_STALL } else { Duration::from_millis(self.rng.random_range(STALLS)) } / self.pace;
         if self.rng.random() { RestFault::Delay(time) } else { RestFault::Hold(time) }
     }
 }
@@ -242,6 +252,23 @@ mod tests {
             other => panic!("{other:?} is no stall"),
         });
         assert!(times.filter(|time| *time != LONG_STALL).all(|time| (1..=5).contains(&time.as_secs())));
+    }
+
+    #[test]
+    fn a_faster_one_has_shorter_waits_and_fewer_pages() {
+        let faults = drawn(Storm::empty(4).limits(0.5).stalls(0.5).faster(10), false, false);
+        let pages = count(&faults, |fault| matches!(fault, RestFault::BanPage { .. }));
+        assert!((10..90).contains(&pages), "{pages}");
+        for fault in faults {
+            let (time, most) = match fault {
+                RestFault::Delay(time) | RestFault::Hold(time) => (time, LONG_STALL / 10),
+                RestFault::RateLimited { retry_after, .. } | RestFault::InnerLimited { retry_after } => {
+                    (retry_after, Duration::from_millis(300))
+                }
+                _ => continue,
+            };
+            assert!(time <= most, "{fault:?}");
+        }
     }
 
     #[test]

@@ -102,6 +102,14 @@ impl Ground {
         self
     }
 
+    /// Discord lets its bot send so many requests in a second, and the gate knows.
+    #[must_use]
+    pub fn with_global_limit(mut self, limit: u32) -> Self {
+        self.config.discord.global = limit;
+        self.sim.write(|state| state.rate_limits.global = usize::try_from(limit).unwrap_or(usize::MAX));
+        self
+    }
+
     /// Its topics have so many partitions.
     #[must_use]
     pub fn with_partitions(mut self, partitions: i32) -> Self {

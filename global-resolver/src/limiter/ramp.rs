@@ -1,5 +1,5 @@
-//! How what was closed opens again: one request first, and more with each that passes. All who waited would else go at
-//! once, and all of them be refused if it is still closed.
+//! How what was closed opens again: one request first, then two at once, then three. All who waited would else go at once, and
+//! all of them be refused if it is still closed, or closes again.
 
 /// So many on the way at once are no longer counted.
 const WIDE: u32 = 64;
@@ -9,6 +9,8 @@ const WIDE: u32 = 64;
 pub(super) struct Ramp {
     /// None where there is no bound.
     width: Option<u32>,
+    /// How many have passed since it became this wide.
+    passed: u32,
     on_the_way: u32,
     round: u64,
 }
@@ -32,14 +34,17 @@ impl Ramp {
     /// It was answered, or nobody knows; `passed` where it was not refused here.
     pub(super) fn ended(&mut self, round: Round, passed: bool) {
         self.on_the_way = self.on_the_way.saturating_sub(1);
-        if passed && round == Round(self.round) {
-            self.width = self.width.map(|width| width + 1).filter(|width| *width < WIDE);
+        if let Some(width) = self.width.filter(|_| passed && round == Round(self.round)) {
+            self.passed += 1;
+            if self.passed >= width {
+                (self.width, self.passed) = (Some(width + 1).filter(|width| *width < WIDE), 0);
+            }
         }
     }
 
     /// Everything was refused: it begins anew.
     pub(super) fn closes(&mut self) {
-        self.width = Some(1);
+        (self.width, self.passed) = (Some(1), 0);
         self.round += 1;
     }
 }
@@ -57,13 +62,13 @@ mod tests {
     }
 
     #[test]
-    fn after_a_refusal_one_goes_and_then_twice_as_many_each_time() {
+    fn after_a_refusal_one_goes_and_then_one_more_each_time() {
         let mut ramp = Ramp::default();
         assert_eq!(goes(&mut ramp).len(), 1_000);
         (0..1_000).for_each(|_| ramp.ended(Round(0), false));
         ramp.closes();
         let mut gone = Vec::new();
-        for expected in [1, 2, 4, 8, 16, 32, 1_000] {
+        for expected in (1..64).chain([1_000]) {
             for round in std::mem::take(&mut gone) {
                 ramp.ended(round, true);
             }

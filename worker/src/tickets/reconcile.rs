@@ -33,8 +33,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// For how long it has a ticket for itself: as long as an opening takes at most, and some.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// How many it works on at once. One that is slow holds up its own place and nobody else's.
-const AT_ONCE: usize = 8;
+/// How many it works on at once: most of the time each waits for Discord. One that is slow holds up its own place alone.
+const AT_ONCE: usize = 32;
 
 /// How often old rows of the inbox are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -129,7 +129,7 @@ async fn take(cx: &Context, places: &Arc<Semaphore>) -> Result<Vec<JoinHandle<()
     let begin = |ticket: Ticket| {
         // Nobody else takes places, so as many as were free are free.
         let place = places.clone().try_acquire_owned();
-        let cx = cx.for_guild(ticket.key.guild).in_bulk();
+        let cx = cx.for_guild(ticket.key.guild);
         cx.tasks.clone().spawn(async move {
             finish(&cx, ticket).await;
             drop(place);
@@ -158,7 +158,8 @@ async fn finish(cx: &Context, ticket: Ticket) {
             }
         }
         TicketState::Closing => {
-            let closed = close::drive_and_log(cx, Closing::resumed(ticket)).await;
+            // Whoever opened a ticket waits for it; nobody waits for this.
+            let closed = close::drive_and_log(&cx.in_bulk(), Closing::resumed(ticket)).await;
             cx.metrics.reconciled.with_label_values(&["closing"]).inc_by(u64::from(closed));
         }
         _ => {}

@@ -36,7 +36,11 @@ impl Process {
     /// The gate to Discord.
     pub(crate) fn resolver(config: &Config) -> Self {
         let ops = free_address();
-        let own = [("DISCORD_API_URL", config.discord.api_url.to_string()), ("SERVER_ADDR", ops.to_string())];
+        let own = [
+            ("DISCORD_API_URL", config.discord.api_url.to_string()),
+            ("GLOBAL_RATE_LIMIT", config.discord.global.to_string()),
+            ("SERVER_ADDR", ops.to_string()),
+        ];
         Self::start("global-resolver", ops, config, own)
     }
 
