@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use common::discord::Priority;
 use tokio::time::Instant;
 
-use super::ramp::{Ramp, Round};
+use super::ramp::{Gone, Ramp};
 
 /// The period over which Discord counts invalid requests; 10,000 in it get the address banned.
 const PERIOD: Duration = Duration::from_secs(10 * 60);
@@ -87,19 +87,19 @@ impl Address {
         self.ramp.closes();
     }
 
-    /// Whether another may go beside those that are on the way.
-    pub(super) fn has_room(&self) -> bool {
-        self.ramp.has_room()
+    /// When another may go beside those that are on the way, if no answer comes before; none where it may now.
+    pub(super) fn opens(&self, now: Instant) -> Option<Instant> {
+        self.ramp.opens(now)
     }
 
     /// Lets a request of this priority go, if it may now. It [ends](Self::ended) with its answer.
-    pub(super) fn admits(&mut self, priority: Priority, now: Instant) -> Option<Round> {
-        (self.closed_until(priority, now).is_none() && self.ramp.has_room()).then(|| self.ramp.goes())
+    pub(super) fn admits(&mut self, priority: Priority, now: Instant) -> Option<Gone> {
+        (self.closed_until(priority, now).is_none() && self.ramp.has_room(now)).then(|| self.ramp.goes(now))
     }
 
     /// A request that was let go was answered, or nobody knows; `passed` where it was not Cloudflare that answered.
-    pub(super) fn ended(&mut self, round: Round, passed: bool) {
-        self.ramp.ended(round, passed);
+    pub(super) fn ended(&mut self, gone: Gone, passed: bool) {
+        self.ramp.ended(gone, passed);
     }
 
     /// An invalid request was answered. Tells the breaker's state where this changed it.

@@ -176,7 +176,7 @@ impl Limiter {
                 wait_until(until, &call, Refused::Address).await?;
                 continue;
             }
-            if !self.address().has_room() {
+            if self.address().opens(now).is_some() {
                 self.room(&call).await?;
                 continue;
             }
@@ -191,9 +191,9 @@ impl Limiter {
             let pass = Pass::new(self, &member, call.clone(), chosen, change);
             // Much may have happened meanwhile.
             if pass.is_still_good()
-                && let Some(round) = self.address().admits(call.priority, Instant::now())
+                && let Some(gone) = self.address().admits(call.priority, Instant::now())
             {
-                return Ok(pass.admitted(round));
+                return Ok(pass.admitted(gone));
             }
             pass.unsent();
         }
@@ -203,10 +203,13 @@ impl Limiter {
     async fn room(&self, call: &Call) -> Result<(), No> {
         let mut answered = pin!(self.shared.answered.notified());
         answered.as_mut().enable();
-        if self.address().has_room() {
-            return Ok(());
+        let opens = self.address().opens(Instant::now());
+        let Some(opens) = opens else { return Ok(()) };
+        let answered = timeout_at(opens.min(call.deadline), answered).await;
+        if answered.is_err() && call.deadline < opens {
+            return Err(No::Wait { wait: UNKNOWN_WAIT, why: Refused::Address });
         }
-        timeout_at(call.deadline, answered).await.map_err(|_| No::Wait { wait: UNKNOWN_WAIT, why: Refused::Address })
+        Ok(())
     }
 
     /// Invalid requests within ten minutes.

@@ -14,7 +14,7 @@ use super::{
     member::Member,
     memory::{self, About, SHORT},
     objects::Refusal,
-    ramp::Round,
+    ramp::Gone,
 };
 
 /// The right to send one request now. Whoever has it tells what became of it; dropped, nobody knows.
@@ -25,7 +25,7 @@ pub struct Pass {
     chosen: Option<Chosen>,
     change: Option<Change>,
     /// By which the address let it go.
-    round: Option<Round>,
+    gone: Option<Gone>,
 }
 
 /// What an answer taught.
@@ -49,19 +49,19 @@ impl Pass {
         chosen: Chosen,
         change: Option<Change>,
     ) -> Self {
-        Self { limiter: limiter.clone(), member: member.clone(), call, chosen: Some(chosen), change, round: None }
+        Self { limiter: limiter.clone(), member: member.clone(), call, chosen: Some(chosen), change, gone: None }
     }
 
     /// The address lets it go, too.
-    pub(super) fn admitted(mut self, round: Round) -> Self {
-        self.round = Some(round);
+    pub(super) fn admitted(mut self, gone: Gone) -> Self {
+        self.gone = Some(gone);
         self
     }
 
     /// The request is not on the way any more.
     fn ended(&mut self, passed: bool) {
-        if let Some(round) = self.round.take() {
-            self.limiter.address().ended(round, passed);
+        if let Some(gone) = self.gone.take() {
+            self.limiter.address().ended(gone, passed);
             self.limiter.shared.answered.notify_waiters();
         }
     }

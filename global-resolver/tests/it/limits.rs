@@ -97,6 +97,20 @@ async fn after_a_global_refusal_or_a_ban_one_goes_first_and_not_all_who_waited()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_one_that_is_not_answered_holds_up_nobody_for_long() {
+    for limit in [Limit::Global, Limit::Banned] {
+        let limiter = limiter();
+        let refused = StatusCode::TOO_MANY_REQUESTS;
+        let pass = limiter.enter(call(Method::POST, "channels/1/messages")).await.unwrap();
+        pass.answered(refused, &lesson(Some((limit, SECOND)), refused), &Bytes::new());
+        let _stalled = limiter.enter(call(Method::POST, "channels/2/messages")).await.unwrap();
+        let asked = Instant::now();
+        limiter.enter(call(Method::POST, "channels/3/messages")).await.unwrap();
+        assert_eq!(asked.elapsed().as_secs(), 1, "{limit:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_cannot_wait_so_long_learns_it_at_once() {
     let limiter = limiter();
     let pass = limiter.enter(call(Method::POST, "channels/1/messages")).await.unwrap();

@@ -16,7 +16,7 @@ use super::{
     fair::Fair,
     global::Global,
     lesson::{Lesson, Limit},
-    ramp::{Ramp, Round},
+    ramp::{Gone, Ramp},
 };
 
 /// So many buckets make it worthwhile to forget those that are stale.
@@ -74,8 +74,8 @@ pub(in crate::limiter) struct Chosen {
     key: Key,
     exempt: bool,
     shy: bool,
-    /// When it was let go, of those that count for the global limit.
-    round: Option<Round>,
+    /// How it was let go, of those that count for the global limit.
+    gone: Option<Gone>,
 }
 
 impl Bot {
@@ -101,7 +101,7 @@ impl Bot {
         let id = self.next;
         self.next += 1;
         let (label, key) = self.key(route);
-        let chosen = Chosen { label, key: key.clone(), exempt: route.by_path_token, shy: route.is_shy(), round: None };
+        let chosen = Chosen { label, key: key.clone(), exempt: route.by_path_token, shy: route.is_shy(), gone: None };
         self.bucket(&key, chosen.shy, now).waiting.push(priority, flow, id);
         self.calls.insert(id, Call { chosen, priority, flow, ready: false });
         self.look_at(now, key);
@@ -142,8 +142,11 @@ impl Bot {
                 self.look(at, &key, now, &mut choose);
             }
             let mut global = None;
-            // Else the next answer makes room.
-            while !self.ready.is_empty() && global.is_none() && self.ramp.has_room() {
+            while !self.ready.is_empty() && global.is_none() {
+                global = self.ramp.opens(now);
+                if global.is_some() {
+                    break;
+                }
                 match self.global.take(now) {
                     Ok(()) => {
                         let id = self.ready.pop().filter(|id| !self.was_closed(*id, now));
@@ -174,8 +177,8 @@ impl Bot {
         if let Some(bucket) = self.buckets.get_mut(&own) {
             bucket.ended(now);
         }
-        if let Some(round) = chosen.round {
-            self.ramp.ended(round, !matches!(lesson.refusal, Some((Limit::Global | Limit::Banned, _))));
+        if let Some(gone) = chosen.gone {
+            self.ramp.ended(gone, !matches!(lesson.refusal, Some((Limit::Global | Limit::Banned, _))));
         }
         let key = match &lesson.hash {
             Some(hash) => self.known_as(chosen, hash, now),
@@ -204,8 +207,8 @@ impl Bot {
         if let Some(bucket) = self.buckets.get_mut(&key) {
             bucket.ended(now);
         }
-        if let Some(round) = chosen.round {
-            self.ramp.ended(round, false);
+        if let Some(gone) = chosen.gone {
+            self.ramp.ended(gone, false);
         }
         self.look_at(now, key);
     }
@@ -329,7 +332,7 @@ impl Bot {
     /// True where the caller goes.
     fn choose(&mut self, id: u64, now: Instant, choose: &mut impl FnMut(u64, &Chosen) -> bool) -> bool {
         let Some(Call { mut chosen, .. }) = self.calls.remove(&id) else { return false };
-        chosen.round = (!chosen.exempt).then(|| self.ramp.goes());
+        chosen.gone = (!chosen.exempt).then(|| self.ramp.goes(now));
         let goes = choose(id, &chosen);
         if !goes {
             self.unsent(&chosen, now);
