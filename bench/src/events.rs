@@ -8,7 +8,7 @@ use crate::{
     Options,
     kafka::Kafka,
     load::Load,
-    program::{Program, Programs, free_address, wait_for},
+    program::{Program, Programs, Servers, free_address, wait_for},
     redis::Redis,
     report::{Report, median},
 };
@@ -122,36 +122,38 @@ impl Forwarder {
 
     /// The same on a Discord that is prepared already.
     pub(crate) fn sharder_with(programs: &Programs, shards: u32, load: Load) -> anyhow::Result<Self> {
+        let servers = Servers::named()?;
         // A bot of its own: what an earlier run stored is not resumed.
         let bot = rand::random_range(1 << 40..1_u64 << 60);
         let topics = vec![format!("bench-{bot}"), format!("bench-{bot}-clicks")];
-        let mut command = programs.command("public");
+        let mut command = programs.command("public")?;
         command
             .env("DISCORD_TOKEN", "bench")
             .env("BOT_ID", bot.to_string())
             .env("GLOBAL_RESOLVER_URL", load.api_url())
-            .env("KAFKA_BROKERS", &programs.kafka)
+            .env("KAFKA_BROKERS", &servers.kafka)
             .env("KAFKA_TOPIC", &topics[0])
             .env("KAFKA_INTERACTIONS_TOPIC", &topics[1])
-            .env("REDIS_ADDR", &programs.redis)
+            .env("REDIS_ADDR", &servers.redis)
             .env("SHARDER_CLUSTER_SIZE", shards.to_string())
             .env("METRICS_ADDR", free_address()?);
-        let redis = Some((Redis::connect(&programs.redis)?, bot));
-        let kafka = Kafka::connect(&programs.kafka)?;
+        let redis = Some((Redis::connect(&servers.redis)?, bot));
+        let kafka = Kafka::connect(&servers.kafka)?;
         let mut forwarder = Self { load, program: Program::start(command)?, kafka, topics, redis, shards };
         forwarder.settle()?;
         Ok(forwarder)
     }
 
     fn reference(programs: &Programs, shards: u32) -> anyhow::Result<Self> {
-        let (load, kafka) = (Load::start(programs)?, Kafka::connect(&programs.kafka)?);
+        let servers = Servers::named()?;
+        let (load, kafka) = (Load::start(programs)?, Kafka::connect(&servers.kafka)?);
         let topic = format!("bench-reference-{}", rand::random::<u64>());
         kafka.create(&topic)?;
-        let mut command = programs.command("bench");
+        let mut command = programs.command("bench")?;
         command
             .arg("reference")
             .env("GATEWAY_URL", load.gateway_url())
-            .env("KAFKA_BROKERS", &programs.kafka)
+            .env("KAFKA_BROKERS", &servers.kafka)
             .env("KAFKA_TOPIC", &topic)
             .env("SHARDER_CLUSTER_SIZE", shards.to_string());
         let program = Program::start(command)?;

@@ -1,16 +1,14 @@
 //! The process that generates the load, and how it is told.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    time::Duration,
-};
+use std::net::TcpStream;
 
-use anyhow::{Context, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::program::{PATIENCE, Program, Programs, free_address, wait_for};
+use crate::{
+    http::ask,
+    program::{Program, Programs, free_address, wait_for},
+};
 
 /// A Discord of one measured program.
 pub(crate) struct Load {
@@ -30,7 +28,7 @@ pub(crate) struct Sent {
 impl Load {
     pub(crate) fn start(programs: &Programs) -> anyhow::Result<Self> {
         let address = free_address()?;
-        let mut command = programs.command("discord-sim");
+        let mut command = programs.command("discord-sim")?;
         command.args(["--load", "--listen", &address]);
         let mut program = Program::start(command)?;
         wait_for("discord-sim to listen", &mut program, || Ok(TcpStream::connect(&address).is_ok()))?;
@@ -47,33 +45,15 @@ impl Load {
 
     /// What shards get when they identify from now on.
     pub(crate) fn set_guilds(&self, per_shard: u64, bytes: u64) -> anyhow::Result<()> {
-        self.ask("POST", "/_load/guilds", &json!({ "per_shard": per_shard, "bytes": bytes })).map(drop)
+        ask(&self.address, "POST", "/_load/guilds", &json!({ "per_shard": per_shard, "bytes": bytes })).map(drop)
     }
 
     /// Sends events to all shards and returns when the last one is written.
     pub(crate) fn send(&self, count: u64, rate: u64, bytes: u64) -> anyhow::Result<()> {
-        self.ask("POST", "/_load/events", &json!({ "count": count, "rate": rate, "bytes": bytes })).map(drop)
+        ask(&self.address, "POST", "/_load/events", &json!({ "count": count, "rate": rate, "bytes": bytes })).map(drop)
     }
 
     pub(crate) fn sent(&self) -> anyhow::Result<Sent> {
-        Ok(serde_json::from_str(&self.ask("GET", "/_load", &Value::Null)?)?)
-    }
-
-    /// One request of HTTP on a connection of its own: all that is needed here.
-    fn ask(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<String> {
-        let mut connection = TcpStream::connect(&self.address).context("connect to discord-sim")?;
-        connection.set_read_timeout(Some(PATIENCE + Duration::from_secs(60)))?;
-        let body = body.to_string();
-        write!(
-            connection,
-            "{method} {path} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).with_context(|| format!("{method} {path} of discord-sim"))?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("discord-sim answered no HTTP")?;
-        ensure!(head.starts_with("HTTP/1.1 200"), "discord-sim answered {path}: {head}");
-        Ok(body.to_owned())
+        Ok(serde_json::from_str(&ask(&self.address, "GET", "/_load", &Value::Null)?)?)
     }
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are what the program is started for")]
 
 mod events;
+mod gate;
+mod http;
 mod kafka;
 mod load;
 mod memory;
@@ -17,7 +19,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{program::Programs, report::Report};
 
-/// Measures the sharder beside a bare forwarder.
+/// Measures the sharder and the gate beside bare forwarders.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -30,6 +32,20 @@ struct Arguments {
 enum Action {
     /// Forwards without tracking, as the reference; configured by the sharder's variables.
     Reference,
+    /// Stands behind the gate.
+    Upstream {
+        #[arg(long)]
+        listen: String,
+    },
+    /// Forwards bytes, as the reference of the gate.
+    Forwarder {
+        #[arg(long)]
+        listen: String,
+        #[arg(long)]
+        upstream: String,
+    },
+    /// Calls through the gate as fast as it is answered, and tells what became of it.
+    Caller(gate::CallerOptions),
 }
 
 #[derive(clap::Args)]
@@ -52,6 +68,19 @@ struct Options {
 enum Figure {
     B1,
     B2,
+    /// All four of the gate.
+    Gate,
+    G1,
+    G2,
+    G3,
+    G4,
+}
+
+impl Options {
+    fn wants(&self, figure: Figure) -> bool {
+        let of_the_gate = !matches!(figure, Figure::B1 | Figure::B2);
+        self.only.is_none_or(|only| only == figure || (only == Figure::Gate && of_the_gate))
+    }
 }
 
 fn main() -> ExitCode {
@@ -61,6 +90,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.action {
         Some(Action::Reference) => reference::run(),
+        Some(Action::Upstream { listen }) => gate::answer(&listen),
+        Some(Action::Forwarder { listen, upstream }) => gate::forward(&listen, &upstream),
+        Some(Action::Caller(options)) => call(&options),
         None => measure(&arguments.options),
     };
     match done {
@@ -75,15 +107,21 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> anyhow::Result<()> {
     let programs = Programs::beside_us()?;
     let mut report = Report::begin();
-    if options.only != Some(Figure::B2) {
+    if options.wants(Figure::B1) {
         events::measure(&programs, options, &mut report).context("measure B1")?;
     }
-    if options.only != Some(Figure::B1) {
+    if options.wants(Figure::B2) {
         memory::measure(&programs, options, &mut report).context("measure B2")?;
     }
+    gate::measure(&programs, options, &mut report.gate)?;
     println!("{report}");
     if let Some(path) = &options.json {
         report.write(path).with_context(|| format!("write {}", path.display()))?;
     }
+    Ok(())
+}
+
+fn call(options: &gate::CallerOptions) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(&gate::call(options)?)?);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read as _,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -20,28 +21,36 @@ const LOOK: Duration = Duration::from_millis(20);
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Where the built programs and the servers are.
-pub(crate) struct Programs {
-    directory: PathBuf,
+pub(crate) struct Programs(PathBuf);
+
+impl Programs {
+    /// Those of the same build as this one.
+    pub(crate) fn beside_us() -> anyhow::Result<Self> {
+        let own = std::env::current_exe()?;
+        Ok(Self(own.parent().context("this program is in no directory")?.to_owned()))
+    }
+
+    /// A program, with nothing on its standard output and its words on our standard error.
+    pub(crate) fn command(&self, name: &str) -> anyhow::Result<Command> {
+        let path = self.0.join(name);
+        ensure!(path.is_file(), "{name} is not built: run scripts/bench");
+        let mut command = Command::new(path);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).env("RUST_LOG", "warn");
+        Ok(command)
+    }
+}
+
+/// The servers that a figure needs.
+pub(crate) struct Servers {
     pub(crate) kafka: String,
     pub(crate) redis: String,
 }
 
-impl Programs {
-    /// Those of the same build as this one, and the servers that `KAFKA_BROKERS` and `REDIS_ADDR` name.
-    pub(crate) fn beside_us() -> anyhow::Result<Self> {
-        let directory = std::env::current_exe()?.parent().context("this program is in no directory")?.to_owned();
-        for name in ["public", "discord-sim"] {
-            ensure!(directory.join(name).is_file(), "{name} is not built: run scripts/bench");
-        }
+impl Servers {
+    /// Those that `KAFKA_BROKERS` and `REDIS_ADDR` name.
+    pub(crate) fn named() -> anyhow::Result<Self> {
         let server = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set: run scripts/bench"));
-        Ok(Self { directory, kafka: server("KAFKA_BROKERS")?, redis: server("REDIS_ADDR")? })
-    }
-
-    /// A program, with nothing on its standard output and its words on our standard error.
-    pub(crate) fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(self.directory.join(name));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).env("RUST_LOG", "warn");
-        command
+        Ok(Self { kafka: server("KAFKA_BROKERS")?, redis: server("REDIS_ADDR")? })
     }
 }
 
@@ -80,6 +89,16 @@ impl Program {
             files_mb: megabytes("RssFile")?,
             peak_mb: megabytes("VmHWM")?,
         })
+    }
+
+    /// Waits for its end, and gives what it wrote; its standard output must be a pipe.
+    pub(crate) fn output(mut self) -> anyhow::Result<String> {
+        let mut output = String::new();
+        let mut pipe = self.0.stdout.take().context("the program writes to no pipe")?;
+        pipe.read_to_string(&mut output)?;
+        let status = self.0.wait()?;
+        ensure!(status.success(), "a program failed: {status}");
+        Ok(output)
     }
 
     fn ensure_alive(&mut self) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::{fmt, fs, io, path::Path, time::SystemTime};
 
 use serde::Serialize;
 
-use crate::{events, memory};
+use crate::{events, gate, memory};
 
 /// All that was measured.
 #[derive(Serialize)]
@@ -16,6 +16,8 @@ pub(crate) struct Report {
     pub(crate) events: Vec<events::Measured>,
     #[serde(rename = "b2")]
     pub(crate) memory: Vec<memory::Measured>,
+    #[serde(flatten)]
+    pub(crate) gate: gate::Measured,
 }
 
 #[derive(Serialize)]
@@ -43,6 +45,7 @@ impl Report {
             },
             events: Vec::new(),
             memory: Vec::new(),
+            gate: gate::Measured::default(),
         }
     }
 
@@ -95,13 +98,14 @@ impl fmt::Display for Report {
                 measured.seconds,
             )?;
         }
-        Ok(())
+        self.gate.fmt(f)
     }
 }
 
-fn spread(values: &[f64]) -> String {
+/// The median, and the least and the most.
+pub(crate) fn spread(values: &[f64]) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = values.iter().copied().fold(0.0, f64::max);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     format!("{:.1} ({least:.1}-{most:.1})", median(values))
 }
 

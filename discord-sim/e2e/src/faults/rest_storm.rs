@@ -12,7 +12,7 @@ use discord_sim::{
     storm::Storm,
 };
 use futures_util::future::join_all;
-use model::{TicketNumber, TicketState};
+use model::{TicketKey, TicketNumber, TicketState};
 use tokio::time::{Instant as Moment, sleep_until};
 use twilight_model::id::{
     Id,
@@ -60,6 +60,7 @@ pub(super) async fn run(dose: Dose, seed: u64) -> Report {
     });
     let struck = people(&world, &places, tickets, Duration::from_secs(time), &mut report).await;
     world.sim.write(|state| state.storm = None);
+    let settled = wait::until("the last steps of all tickets", PATIENCE, async || settled(&world, &places).await).await;
     for (verdict, count) in world.sim.read(|state| state.ledger.verdicts.clone()) {
         report.note(verdict.name(), count - before.get(&verdict).copied().unwrap_or(0));
     }
@@ -70,7 +71,7 @@ pub(super) async fn run(dose: Dose, seed: u64) -> Report {
     report.violations.extend(right(&world, &evidence, tickets));
     report.events = evidence.dispatches.len() as u64;
     let Processes { resolver, worker, gateway, sharder } = &mut processes;
-    let mut ended = vec![struck];
+    let mut ended = vec![struck, settled];
     for process in [sharder, worker, gateway, resolver] {
         ended.push(process.stop().await);
     }
@@ -167,6 +168,21 @@ async fn until<T>(
         }
     }
     Err(format!("pressed {PRESSES} times in vain for {what}"))
+}
+
+/// People see that the channel is gone; the row is closed after that. Numbers have no gap.
+async fn settled(world: &World, places: &[Place]) -> Option<()> {
+    for place in places {
+        for number in (1..).map(TicketNumber) {
+            let key = TicketKey { guild: place.seed.guild, number };
+            match world.db().tickets().by_number(key).await.ok()? {
+                Some(ticket) if matches!(ticket.state, TicketState::Closed | TicketState::Abandoned) => {}
+                Some(_) => return None,
+                None => break,
+            }
+        }
+    }
+    Some(())
 }
 
 /// Each ticket that was wanted is closed, and has its transcript once.
