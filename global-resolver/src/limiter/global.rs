@@ -11,6 +11,9 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// be one too many, and Discord says so.
 const ON_THE_WAY: Duration = Duration::from_millis(25);
 
+/// How much of an even share of the second is kept between two at least: less than all, so that none of it is left unused.
+const SPREAD: f64 = 0.9;
+
 /// At most so many in any second, wherever the second begins.
 #[derive(Debug)]
 pub(super) struct Global {
@@ -36,11 +39,22 @@ impl Global {
         }
         match self.counted.front() {
             Some(oldest) if self.counted.len() >= self.limit => Err(*oldest),
-            _ => {
-                self.counted.push_back(now + ON_THE_WAY + WINDOW);
-                Ok(())
-            }
+            _ => match self.spaced(now) {
+                Some(next) => Err(next),
+                None => {
+                    self.counted.push_back(now + ON_THE_WAY + WINDOW);
+                    Ok(())
+                }
+            },
         }
+    }
+
+    /// When half of a second is used the rest is spread over it. A burst would else be followed by nothing for a second, and by the
+    /// same burst again, for as long as there is something to send.
+    fn spaced(&self, now: Instant) -> Option<Instant> {
+        let latest = self.counted.back().filter(|_| self.counted.len() * 2 >= self.limit)?;
+        let share = WINDOW.mul_f64(SPREAD) / u32::try_from(self.limit).unwrap_or(u32::MAX);
+        Some(*latest - ON_THE_WAY - WINDOW + share).filter(|next| *next > now)
     }
 
     /// Gives the latest place back: its request was not sent.
@@ -92,6 +106,25 @@ mod tests {
         assert_eq!(global.take(now), Err(now + ON_THE_WAY + WINDOW));
         global.give_back();
         assert_eq!(global.take(now), Ok(()));
+    }
+
+    #[test]
+    fn who_has_much_to_send_sends_it_evenly() {
+        let (mut global, start) = (Global::new(50), Instant::now());
+        let (mut now, mut pauses) = (start, Vec::new());
+        let mut last = start;
+        while now - start < 10 * WINDOW {
+            match global.take(now) {
+                Ok(()) => {
+                    pauses.push(now - last);
+                    last = now;
+                }
+                Err(next) => now = next,
+            }
+        }
+        assert!(pauses[..25].iter().all(Duration::is_zero), "the first half goes at once");
+        let longest = pauses[100..].iter().max();
+        assert!(longest.is_some_and(|pause| *pause <= 150 * MS), "{longest:?}");
     }
 
     proptest! {
