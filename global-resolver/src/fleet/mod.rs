@@ -56,9 +56,6 @@ use self::{
 };
 use crate::limiter::{BotKey, Call, Learnt, Limiter, No, Pass, UNKNOWN_WAIT};
 
-/// A request that was chosen is sent within this time, or takes another place of the global limit.
-const AT_ONCE: Duration = Duration::from_millis(10);
-
 /// Who sends for the bot could not be found out in time, and nobody knows when it can.
 pub(crate) const UNKNOWN_OWNER: No = No::Wait { wait: UNKNOWN_WAIT, why: Refused::Owner };
 
@@ -217,15 +214,14 @@ impl Fleet {
 
     /// Notes what another must know of a request before it is sent: that is rare, and strict. Tells whether it may be sent
     /// in this moment.
-    pub(crate) async fn note(&self, leave: &Leave, pass: &Pass, deadline: Instant) -> bool {
+    pub(crate) async fn note(&self, leave: &Leave, pass: &mut Pass, deadline: Instant) -> bool {
         let changes = pass.changes();
         if let (Some(fleet), Some(whose)) = (&self.0, leave.whose())
             && !changes.is_empty()
         {
-            let chosen = Instant::now();
             let facts = changes.iter().map(|fact| (&fact.about, Some(fact.until)));
             let remembered = timeout_at(deadline, fleet.store.remember(&whose.name, facts)).await;
-            if !matches!(remembered, Ok(Ok(()))) || chosen.elapsed() > AT_ONCE && !pass.again() {
+            if !matches!(remembered, Ok(Ok(()))) || !pass.is_in_time() {
                 return false;
             }
         }

@@ -188,9 +188,10 @@ impl Limiter {
                 }
                 Entry::Waiting(place) => member::turn(&member, &call, place).await?,
             };
-            let pass = Pass::new(self, &member, call.clone(), chosen, change);
+            let mut pass = Pass::new(self, &member, call.clone(), chosen, change);
             // Much may have happened meanwhile.
-            if pass.is_still_good()
+            if pass.is_in_time()
+                && pass.is_still_good()
                 && let Some(gone) = self.address().admits(call.priority, Instant::now())
             {
                 return Ok(pass.admitted(gone));

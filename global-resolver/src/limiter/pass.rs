@@ -91,11 +91,11 @@ impl Pass {
         self.change.iter().flat_map(|change| change.facts(now)).collect()
     }
 
-    /// The request goes later than it was chosen: takes another place of the global limit. False where it may not go now.
+    /// Whether the request may go in this moment by the global limit: it was chosen just now, or has another place.
     #[must_use]
-    pub fn again(&self) -> bool {
+    pub fn is_in_time(&mut self) -> bool {
         let (mut state, now) = (lock(&self.member.state), Instant::now());
-        self.chosen.as_ref().is_some_and(|chosen| state.bot.again(chosen, now))
+        self.chosen.as_mut().is_some_and(|chosen| state.bot.is_in_time(chosen, now))
     }
 
     pub(super) fn is_still_good(&self) -> bool {

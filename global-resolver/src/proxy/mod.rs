@@ -114,9 +114,9 @@ impl Gate {
             entered = limiter.enter(call.clone()) => entered,
             () = leave.ended() => return Ok(Attempt::Moved),
         };
-        let pass = entered.inspect_err(|no| metrics.refused(no))?;
+        let mut pass = entered.inspect_err(|no| metrics.refused(no))?;
         metrics.waited(asked.elapsed());
-        if !fleet.note(leave, &pass, call.deadline).await {
+        if !fleet.note(leave, &mut pass, call.deadline).await {
             fleet.unsent(leave, pass);
             return Ok(Attempt::Moved);
         }

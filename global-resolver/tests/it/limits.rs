@@ -224,6 +224,23 @@ async fn the_global_limit_is_used_and_never_exceeded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_a_starved_machine_wakes_late_takes_another_place() {
+    let limiter = limiter();
+    let passes = (0..50).map(|channel| limiter.enter(call(Method::POST, &format!("channels/{channel}/messages"))));
+    let _passes = join_all(passes).await;
+    let mut late = Box::pin(limiter.enter(call(Method::POST, "channels/99/messages")));
+    assert!(futures_util::poll!(&mut late).is_pending());
+    // Its turn comes, and it is not run.
+    advance(SECOND).await;
+    tokio::task::yield_now().await;
+    assert_eq!(limiter.bots()[0].waiting, 0);
+    advance(3 * SECOND).await;
+    let free = limiter.bots()[0].free;
+    let _pass = late.await.unwrap();
+    assert_eq!(limiter.bots()[0].free, free - 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_that_gives_up_leaves_its_place_to_the_next() {
     let limiter = limiter();
     let first = limiter.enter(call(Method::POST, "channels/1/messages")).await.unwrap();

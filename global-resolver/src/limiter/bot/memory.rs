@@ -27,7 +27,7 @@ impl Bot {
         let (label, key) = self.key(route);
         let shy = route.is_shy();
         let key = match hash {
-            Some(hash) => self.known_as(&Chosen { label, key, exempt: false, shy, gone: None }, hash, now),
+            Some(hash) => self.known_as(&Chosen { label, key, exempt: false, shy, at: now, gone: None }, hash, now),
             None => key,
         };
         self.bucket(&key, shy, now).refused(until);

@@ -6,6 +6,7 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use common::discord::{Priority, Route};
@@ -18,6 +19,10 @@ use super::{
     lesson::{Lesson, Limit},
     ramp::{Gone, Ramp},
 };
+
+/// A request that was chosen goes within this time, or takes another place of the global limit: a place covers its way to Discord,
+/// and not what a starved machine makes of it.
+const AT_ONCE: Duration = Duration::from_millis(10);
 
 /// So many buckets make it worthwhile to forget those that are stale.
 const SWEEP_AT: usize = 1024;
@@ -74,6 +79,8 @@ pub(in crate::limiter) struct Chosen {
     key: Key,
     exempt: bool,
     shy: bool,
+    /// When its place of the global limit was taken.
+    at: Instant,
     /// How it was let go, of those that count for the global limit.
     gone: Option<Gone>,
 }
@@ -101,7 +108,8 @@ impl Bot {
         let id = self.next;
         self.next += 1;
         let (label, key) = self.key(route);
-        let chosen = Chosen { label, key: key.clone(), exempt: route.by_path_token, shy: route.is_shy(), gone: None };
+        let chosen =
+            Chosen { label, key: key.clone(), exempt: route.by_path_token, shy: route.is_shy(), at: now, gone: None };
         self.bucket(&key, chosen.shy, now).waiting.push(priority, flow, id);
         self.calls.insert(id, Call { chosen, priority, flow, ready: false });
         self.look_at(now, key);
@@ -213,9 +221,16 @@ impl Bot {
         self.look_at(now, key);
     }
 
-    /// A call that was chosen goes later than that: whether it still may, and has another place of the global limit.
-    pub(in crate::limiter) fn again(&mut self, chosen: &Chosen, now: Instant) -> bool {
-        self.is_open(chosen, now) && (chosen.exempt || self.global.take(now).is_ok())
+    /// Whether a call that was chosen still goes in the second that it counts for, or has a place in another.
+    pub(in crate::limiter) fn is_in_time(&mut self, chosen: &mut Chosen, now: Instant) -> bool {
+        if chosen.exempt || now <= chosen.at + AT_ONCE {
+            return true;
+        }
+        let again = self.is_open(chosen, now) && self.global.take(now).is_ok();
+        if again {
+            chosen.at = now;
+        }
+        again
     }
 
     /// Whether nothing waits and nothing is on the way.
@@ -332,6 +347,7 @@ impl Bot {
     /// True where the caller goes.
     fn choose(&mut self, id: u64, now: Instant, choose: &mut impl FnMut(u64, &Chosen) -> bool) -> bool {
         let Some(Call { mut chosen, .. }) = self.calls.remove(&id) else { return false };
+        chosen.at = now;
         chosen.gone = (!chosen.exempt).then(|| self.ramp.goes(now));
         let goes = choose(id, &chosen);
         if !goes {
