@@ -20,22 +20,6 @@ pub fn client(name: &str) -> Result<reqwest::Client, reqwest::Error> {
     builder().user_agent(format!("{USER_AGENT} {name}")).build()
 }
 
-/// A client that sends what it is given and gives back what it gets: it follows no redirect, adds no header, unpacks
-/// nothing, and has no time limit but the one for connecting.
-///
-/// # Errors
-///
-/// When the system's certificate authorities cannot be loaded.
-pub fn transparent() -> Result<reqwest::Client, reqwest::Error> {
-    crate::tls::install_provider();
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_gzip()
-        .connect_timeout(CONNECT)
-        .pool_idle_timeout(IDLE)
-        .build()
-}
-
 /// What this crate's clients have in common.
 pub(crate) fn builder() -> reqwest::ClientBuilder {
     crate::tls::install_provider();

@@ -23,7 +23,7 @@ struct Body {
 pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], route: &str) -> Error {
     let body = serde_json::from_slice::<Body>(body).unwrap_or_default();
     let route = route.to_owned();
-    let by_gate = headers.get(gate::REFUSED).and_then(|why| Refused::from_name(why.as_bytes()));
+    let by_gate = headers.get(&gate::REFUSED).and_then(|why| Refused::from_name(why.as_bytes()));
     match by_gate {
         Some(Refused::Limit | Refused::Inner | Refused::Turn | Refused::Address | Refused::Owner) => {
             Error::RateLimited { retry_after: wait(headers, &body), route }
@@ -65,7 +65,7 @@ mod tests {
     fn a_wait_is_told_to_the_millisecond() {
         let body = r#"{"message":"x","retry_after":0.35,"global":false}"#;
         for (status, why) in [(429, "limit"), (429, "inner"), (429, "turn"), (503, "address"), (503, "owner")] {
-            let error = read(status, &[(gate::REFUSED, why), ("retry-after", "1")], body);
+            let error = read(status, &[(gate::REFUSED.as_str(), why), ("retry-after", "1")], body);
             let told = Duration::from_millis(350);
             assert!(matches!(error, Error::RateLimited { retry_after, .. } if retry_after == told), "{error:?}");
             assert!(error.is_transient() && !error.is_unclear());
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_was_not_sent_had_no_effect_and_what_was_may_have() {
         for (status, why, unclear) in [(502, "unsent", false), (502, "unanswered", true), (504, "unanswered", true)] {
-            let error = read(status, &[(gate::REFUSED, why)], "{}");
+            let error = read(status, &[(gate::REFUSED.as_str(), why)], "{}");
             assert!(error.is_transient(), "{error:?}");
             assert_eq!(error.is_unclear(), unclear, "{error:?}");
         }
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_remembered_refusal_is_discords_own() {
         let body = r#"{"message":"Unknown Channel","code":10003}"#;
-        for headers in [&[][..], &[(gate::REFUSED, "remembered")]] {
+        for headers in [&[][..], &[(gate::REFUSED.as_str(), "remembered")]] {
             assert_eq!(read(404, headers, body).code(), Some(10_003));
         }
     }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use reqwest::header::HeaderName;
+
 /// How long the caller waits, in milliseconds: in the queue, for repeated attempts, and for the head of the answer.
-pub const DEADLINE: &str = "x-deadline-ms";
+pub static DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
 /// A [`Priority`].
-pub const PRIORITY: &str = "x-priority";
+pub static PRIORITY: HeaderName = HeaderName::from_static("x-priority");
 /// The guild that the call is made for, where its path does not name it.
-pub const GUILD: &str = "x-guild-id";
+pub static GUILD: HeaderName = HeaderName::from_static("x-guild-id");
 /// On answers that are not Discord's: [`Refused`].
-pub const REFUSED: &str = "x-resolver-refused";
+pub static REFUSED: HeaderName = HeaderName::from_static("x-resolver-refused");
 
 /// The wait of a 429 that does not say how long: no answer of Discord's own looks like that.
 pub const UNSAID_WAIT: Duration = Duration::from_secs(10);

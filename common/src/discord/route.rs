@@ -30,18 +30,17 @@ impl Route {
     #[must_use]
     pub fn new(method: &Method, path: &str, now_ms: u64) -> Route {
         let path = path.split('?').next().unwrap_or(path);
-        let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        if segments.first() == Some(&"api") {
-            segments.remove(0);
-        }
-        if segments.first().is_some_and(|segment| is_version(segment)) {
-            segments.remove(0);
-        }
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
+        segments.next_if_eq(&"api");
+        segments.next_if(|segment| is_version(segment));
+        let segments: Vec<&str> = segments.collect();
         let first = segments.first().copied().unwrap_or_default();
         let has_token = matches!(first, "webhooks" | "interactions");
         let has_major = has_token || matches!(first, "channels" | "guilds");
 
-        let mut label = method.as_str().to_owned() + " ";
+        let mut label = String::with_capacity(method.as_str().len() + path.len());
+        label.push_str(method.as_str());
+        label.push(' ');
         for (index, segment) in segments.iter().enumerate() {
             let before = index.checked_sub(1).map_or("", |before| segments[before]);
             if index > 0 {
@@ -56,9 +55,9 @@ impl Route {
             }
         }
 
-        let major_parts = if has_token { 1..3 } else { 1..2 };
-        let major = match segments.get(major_parts.start..major_parts.end.min(segments.len())) {
-            Some(parts) if has_major => format!("{first}/{}", parts.join("/")),
+        let of_major = if has_token { 3 } else { 2 };
+        let major = match segments.get(..of_major.min(segments.len())) {
+            Some(parts) if has_major && parts.len() > 1 => parts.join("/"),
             _ => String::new(),
         };
         let flow = segments.get(1).filter(|_| has_major).and_then(|id| id.parse().ok()).unwrap_or(0);

@@ -75,9 +75,9 @@ impl Prepared {
                 Bytes::new()
             }
         };
-        headers.insert(gate::PRIORITY, HeaderValue::from_static(discord.priority.as_str()));
+        headers.insert(&gate::PRIORITY, HeaderValue::from_static(discord.priority.as_str()));
         if let Some(guild) = discord.guild {
-            headers.insert(gate::GUILD, HeaderValue::from(guild.get()));
+            headers.insert(&gate::GUILD, HeaderValue::from(guild.get()));
         }
         Ok(Prepared { method, url, headers, body, route, authorised })
     }
@@ -140,7 +140,7 @@ async fn attempt(
         .http
         .request(request.method.clone(), request.url.clone())
         .headers(request.headers.clone())
-        .header(gate::DEADLINE, u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+        .header(&gate::DEADLINE, u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
         .timeout(left + GRACE);
     if !request.body.is_empty() {
         builder = builder.body(request.body.clone());

@@ -8,7 +8,10 @@ use axum::{
 
 use super::{Service, health::Health, metrics};
 
-/// `/health`, `/healthz`, `/readyz` and `/metrics` of a service and its children.
+/// What every service answers itself.
+pub(super) const PATHS: [&str; 4] = ["/health", "/healthz", "/readyz", "/metrics"];
+
+/// The [`PATHS`], of a service and its children.
 pub(super) fn router(service: Service) -> Router {
     Router::new()
         .route("/health", get(health))

@@ -117,7 +117,7 @@ async fn callback(discord: &Discord) -> Result<(), Error> {
 #[tokio::test]
 async fn a_wait_that_is_too_long_is_told_and_nothing_is_sent_again() {
     let (upstream, discord) = Upstream::start().await;
-    upstream.will(429, &[(gate::REFUSED, "limit"), ("retry-after", "60")], json!({"retry_after": 59.5}));
+    upstream.will(429, &[(gate::REFUSED.as_str(), "limit"), ("retry-after", "60")], json!({"retry_after": 59.5}));
     let error = post(&discord).await.unwrap_err();
     let told = Duration::from_millis(59_500);
     assert!(matches!(error, Error::RateLimited { retry_after, .. } if retry_after == told), "{error:?}");
@@ -129,16 +129,16 @@ async fn the_gate_learns_who_calls_and_how_long_it_waits() {
     let (upstream, discord) = Upstream::start().await;
     post(&discord).await.unwrap();
     upstream.last(|hit| {
-        let wait: u64 = hit.headers[gate::DEADLINE].to_str().unwrap().parse().unwrap();
+        let wait: u64 = hit.headers[&gate::DEADLINE].to_str().unwrap().parse().unwrap();
         assert!((14_000..=15_000).contains(&wait), "{wait}");
-        assert_eq!(hit.headers[gate::PRIORITY], "interactive");
-        assert!(!hit.headers.contains_key(gate::GUILD));
+        assert_eq!(hit.headers[&gate::PRIORITY], "interactive");
+        assert!(!hit.headers.contains_key(&gate::GUILD));
     });
     post(&discord.in_bulk().for_guild(Id::new(77)).with_deadline(Duration::from_secs(3))).await.unwrap();
     upstream.last(|hit| {
-        let wait: u64 = hit.headers[gate::DEADLINE].to_str().unwrap().parse().unwrap();
+        let wait: u64 = hit.headers[&gate::DEADLINE].to_str().unwrap().parse().unwrap();
         assert!((2_000..=3_000).contains(&wait), "{wait}");
-        assert_eq!((&hit.headers[gate::PRIORITY], &hit.headers[gate::GUILD]), (&"bulk".parse().unwrap(), &77.into()));
+        assert_eq!((&hit.headers[&gate::PRIORITY], &hit.headers[&gate::GUILD]), (&"bulk".parse().unwrap(), &77.into()));
     });
 }
 

@@ -11,13 +11,12 @@ mod load;
 mod witness;
 mod world;
 
-mod door;
 pub mod servers;
 pub mod wait;
 
 pub use check::{dead_letters, missing_events};
-pub use door::Door;
 pub use ground::Ground;
 pub use load::Load;
+pub use testing::Door;
 pub use witness::Witness;
 pub use world::{Interactions, Processes, World};

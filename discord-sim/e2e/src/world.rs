@@ -97,8 +97,8 @@ impl World {
         let mut uri = Url::parse(backends.database.uri.expose_secret()).expect("DATABASE_URI is an address");
         let server = format!("{}:{}", uri.host_str().unwrap_or("127.0.0.1"), uri.port().unwrap_or(5432));
         let doors = [
-            Door::shut(server).await,
-            Door::shut(backends.redis.addr.clone()).await,
+            Door::shut_before(server).await,
+            Door::shut_before(backends.redis.addr.clone()).await,
             Door::shut_before_kafka(backends.kafka.brokers.clone()).await,
         ];
         uri.set_host(Some("127.0.0.1")).expect("a host can be set");

@@ -1,11 +1,17 @@
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode},
+    response::Response,
+};
 use common::discord::gate::{DEADLINE, REFUSED, Refused};
 use tokio::time::{Instant, timeout_at};
 
+use crate::client::Client;
+
 /// On calls that another instance forwards.
-pub(crate) const FORWARDED: &str = "x-resolver-forwarded";
+pub(crate) static FORWARDED: HeaderName = HeaderName::from_static("x-resolver-forwarded");
 
 /// The owner keeps the deadline; its answer is waited for so much longer.
 const GRACE: Duration = Duration::from_millis(250);
@@ -13,7 +19,7 @@ const GRACE: Duration = Duration::from_millis(250);
 /// How forwarding a call went.
 pub(crate) enum Forwarded {
     /// This is the answer.
-    Answered(reqwest::Response),
+    Answered(Response),
     /// Nothing was sent: it is not the owner, or nobody is there.
     Refused,
     /// Nobody knows whether it was sent.
@@ -23,13 +29,13 @@ pub(crate) enum Forwarded {
 }
 
 /// Gives a request to the instance that it is addressed to.
-pub(super) async fn forward(http: &reqwest::Client, mut request: reqwest::Request, deadline: Instant) -> Forwarded {
+pub(super) async fn forward(client: &Client, mut request: Request, deadline: Instant) -> Forwarded {
     let left = deadline.saturating_duration_since(Instant::now());
     let headers = request.headers_mut();
-    headers.insert(HeaderName::from_static(FORWARDED), HeaderValue::from_static("1"));
+    headers.insert(&FORWARDED, HeaderValue::from_static("1"));
     let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    headers.insert(HeaderName::from_static(DEADLINE), HeaderValue::from(left));
-    match timeout_at(deadline + GRACE, http.execute(request)).await {
+    headers.insert(&DEADLINE, HeaderValue::from(left));
+    match timeout_at(deadline + GRACE, client.send(request)).await {
         Ok(Ok(answer)) if is_no_owner(&answer) => Forwarded::Refused,
         Ok(Ok(answer)) => Forwarded::Answered(answer),
         Ok(Err(error)) if error.is_connect() => Forwarded::Refused,
@@ -38,7 +44,7 @@ pub(super) async fn forward(http: &reqwest::Client, mut request: reqwest::Reques
     }
 }
 
-fn is_no_owner(answer: &reqwest::Response) -> bool {
-    let refused = answer.headers().get(REFUSED).is_some_and(|why| why == Refused::Owner.as_str());
+fn is_no_owner(answer: &Response) -> bool {
+    let refused = answer.headers().get(&REFUSED).is_some_and(|why| why == Refused::Owner.as_str());
     refused && answer.status() == StatusCode::SERVICE_UNAVAILABLE
 }

@@ -29,10 +29,10 @@ use std::{
 };
 
 use anyhow::Context;
+use axum::extract::Request;
 use common::{
     backoff,
     discord::gate::Refused,
-    http,
     redis::RedisConfig,
     service::{Dependency, Service},
 };
@@ -54,7 +54,10 @@ use self::{
     seat::{Lease, Look, Seat},
     store::{Claimed, Store},
 };
-use crate::limiter::{BotKey, Call, Learnt, Limiter, No, Pass, UNKNOWN_WAIT};
+use crate::{
+    client::Client,
+    limiter::{BotKey, Call, Learnt, Limiter, No, Pass, UNKNOWN_WAIT},
+};
 
 /// Who sends for the bot could not be found out in time, and nobody knows when it can.
 pub(crate) const UNKNOWN_OWNER: No = No::Wait { wait: UNKNOWN_WAIT, why: Refused::Owner };
@@ -70,7 +73,7 @@ struct Inner {
     instance: String,
     settings: Settings,
     store: Store,
-    http: reqwest::Client,
+    client: Client,
     limiter: Limiter,
     metrics: Metrics,
     redis: Dependency,
@@ -125,7 +128,7 @@ impl Fleet {
             instance: format!("{url} {:016x}.", rand::random::<u64>()),
             url,
             store: Store::new(&redis, &settings),
-            http: http::transparent().context("build the client for other instances")?,
+            client: Client::new().context("build the client for other instances")?,
             limiter: limiter.clone(),
             metrics: Metrics::new(service.metrics()).context("register the metrics of the fleet")?,
             redis: service.dependency("redis"),
@@ -196,16 +199,17 @@ impl Fleet {
                 Look::Unknown if !(forwarded && (asked || fleet.leaving.is_cancelled())) => {}
                 Look::Theirs(_) | Look::Unknown => return Err(UNKNOWN_OWNER),
             }
-            timeout_at(deadline, fleet.ask(&seat, forwarded)).await.map_err(|_| UNKNOWN_OWNER)?;
+            // Seldom needed, and large: each call that waits would hold the room for it.
+            timeout_at(deadline, Box::pin(fleet.ask(&seat, forwarded))).await.map_err(|_| UNKNOWN_OWNER)?;
             asked = true;
         }
     }
 
     /// Gives a call to the instance that sends for its bot.
-    pub(crate) async fn forward(&self, there: &There, request: reqwest::Request, deadline: Instant) -> Forwarded {
+    pub(crate) async fn forward(&self, there: &There, request: Request, deadline: Instant) -> Forwarded {
         let Some(fleet) = &self.0 else { return Forwarded::Refused };
         fleet.metrics.forwarded.inc();
-        let forwarded = forward::forward(&fleet.http, request, deadline).await;
+        let forwarded = forward::forward(&fleet.client, request, deadline).await;
         if !matches!(forwarded, Forwarded::Answered(_)) {
             there.seat.doubt(&there.owner);
         }
@@ -220,7 +224,7 @@ impl Fleet {
             && !changes.is_empty()
         {
             let facts = changes.iter().map(|fact| (&fact.about, Some(fact.until)));
-            let remembered = timeout_at(deadline, fleet.store.remember(&whose.name, facts)).await;
+            let remembered = timeout_at(deadline, Box::pin(fleet.store.remember(&whose.name, facts))).await;
             if !matches!(remembered, Ok(Ok(()))) || !pass.is_in_time() {
                 return false;
             }

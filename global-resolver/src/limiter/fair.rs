@@ -1,8 +1,9 @@
 //! Who is next: the interactive before the rest, and within each priority the guilds in turn.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use common::discord::Priority;
+use foldhash::HashMap;
 
 /// After so many interactive ones in a row one of the others has its turn, so that none waits for ever.
 const STREAK: u32 = 7;
@@ -31,7 +32,7 @@ impl<T> Default for Fair<T> {
 
 impl<T> Default for Rounds<T> {
     fn default() -> Self {
-        Self { flows: HashMap::new(), order: VecDeque::new(), len: 0 }
+        Self { flows: HashMap::default(), order: VecDeque::new(), len: 0 }
     }
 }
 

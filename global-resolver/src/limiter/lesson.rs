@@ -2,9 +2,22 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use common::discord::gate;
 use serde::Deserialize;
+
+/// Headers that Discord tells limits with.
+mod name {
+    use super::HeaderName;
+
+    pub(super) static SCOPE: HeaderName = HeaderName::from_static("x-ratelimit-scope");
+    pub(super) static BUCKET: HeaderName = HeaderName::from_static("x-ratelimit-bucket");
+    pub(super) static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+    pub(super) static REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+    pub(super) static RESET_AFTER: HeaderName = HeaderName::from_static("x-ratelimit-reset-after");
+    pub(super) static RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+    pub(super) static GLOBAL: HeaderName = HeaderName::from_static("x-ratelimit-global");
+}
 
 /// What an answer teaches.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,9 +84,9 @@ impl Lesson {
     /// Reads an answer. The body is looked at for a 429 only.
     #[must_use]
     pub fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Lesson {
-        let scope = text(headers, "x-ratelimit-scope");
+        let scope = text(headers, &name::SCOPE);
         Lesson {
-            hash: text(headers, "x-ratelimit-bucket").map(str::to_owned),
+            hash: text(headers, &name::BUCKET).map(str::to_owned),
             window: window(headers),
             refusal: (status == StatusCode::TOO_MANY_REQUESTS).then(|| refusal(headers, scope, body)),
             invalid: match status {
@@ -87,10 +100,10 @@ impl Lesson {
 
 fn window(headers: &HeaderMap) -> Option<Window> {
     Some(Window {
-        limit: text(headers, "x-ratelimit-limit")?.parse().ok()?,
-        remaining: text(headers, "x-ratelimit-remaining")?.parse().ok()?,
-        reset_after: number(headers, "x-ratelimit-reset-after").and_then(gate::wait)?,
-        reset: number(headers, "x-ratelimit-reset"),
+        limit: text(headers, &name::LIMIT)?.parse().ok()?,
+        remaining: text(headers, &name::REMAINING)?.parse().ok()?,
+        reset_after: number(headers, &name::RESET_AFTER).and_then(gate::wait)?,
+        reset: number(headers, &name::RESET),
     })
 }
 
@@ -99,12 +112,12 @@ fn refusal(headers: &HeaderMap, scope: Option<&str>, body: &[u8]) -> (Limit, Dur
     let told = body.as_ref().and_then(|body| body.retry_after);
     // The body has fractions of a second where the header has whole ones.
     let wait = told
-        .or_else(|| number(headers, "retry-after"))
-        .or_else(|| number(headers, "x-ratelimit-reset-after"))
+        .or_else(|| number(headers, &header::RETRY_AFTER))
+        .or_else(|| number(headers, &name::RESET_AFTER))
         .and_then(gate::wait)
         .unwrap_or(gate::UNSAID_WAIT);
-    let remaining = number(headers, "x-ratelimit-remaining");
-    let global = headers.contains_key("x-ratelimit-global")
+    let remaining = number(headers, &name::REMAINING);
+    let global = headers.contains_key(&name::GLOBAL)
         || scope == Some("global")
         || body.as_ref().is_some_and(|body| body.global == Some(true));
     let by_discord = told.is_some() || scope.is_some() || remaining.is_some();
@@ -119,11 +132,11 @@ fn refusal(headers: &HeaderMap, scope: Option<&str>, body: &[u8]) -> (Limit, Dur
     (limit, wait)
 }
 
-fn text<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'headers str> {
+fn text<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Option<&'headers str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
+fn number(headers: &HeaderMap, name: &HeaderName) -> Option<f64> {
     text(headers, name)?.parse().ok()
 }
 

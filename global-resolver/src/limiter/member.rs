@@ -1,11 +1,9 @@
 //! One bot among those of the address, and those who wait for it.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, Weak},
-};
+use std::sync::{Arc, Mutex, Weak};
 
 use common::discord::gate::Refused;
+use foldhash::HashMap;
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep_until, timeout_at},
@@ -65,7 +63,7 @@ impl Member {
                 inner: Inner::default(),
                 objects: Objects::default(),
                 dead: None,
-                waiters: HashMap::new(),
+                waiters: HashMap::default(),
                 next: None,
             }),
             sooner: sooner.clone(),
@@ -91,24 +89,24 @@ impl Member {
             None => None,
         };
         let id = state.bot.enter(&call.route, call.priority, call.flow, now);
-        let (turn, mut answer) = oneshot::channel();
+        if let Some(chosen) = self.advance(&mut state, Some(id), now) {
+            return Ok(Entry::Chosen(chosen, change));
+        }
+        let (turn, answer) = oneshot::channel();
         state.waiters.insert(id, turn);
-        self.advance(&mut state, now);
-        Ok(match answer.try_recv() {
-            Ok(chosen) => Entry::Chosen(chosen, change),
-            Err(_) => Entry::Waiting(Place { id, answer, change }),
-        })
+        Ok(Entry::Waiting(Place { id, answer, change }))
     }
 
-    /// Chooses those whose time has come.
-    pub(super) fn advance(&self, state: &mut State, now: Instant) {
+    /// Chooses those whose time has come: tells them so, save for the `asker`, who gets it from here.
+    pub(super) fn advance(&self, state: &mut State, asker: Option<u64>, now: Instant) -> Option<Chosen> {
         let before = state.next;
-        state.advance(now);
+        let chosen = state.advance(asker, now);
         if let Some(next) = state.next
             && before.is_none_or(|before| next < before || before <= now)
         {
             self.sooner.notify_one();
         }
+        chosen
     }
 }
 
@@ -124,7 +122,7 @@ async fn keep_time(member: Weak<Member>, sooner: Arc<Notify>) {
         let next = {
             let Some(member) = member.upgrade() else { return };
             let mut state = lock(&member.state);
-            state.advance(Instant::now());
+            state.advance(None, Instant::now());
             state.next
         };
         match next {
@@ -148,10 +146,20 @@ impl State {
         self.dead.is_none() && self.waiters.is_empty() && self.bot.is_unused()
     }
 
-    fn advance(&mut self, now: Instant) {
+    fn advance(&mut self, asker: Option<u64>, now: Instant) -> Option<Chosen> {
         let Self { bot, waiters, .. } = self;
-        self.next = bot
-            .advance(now, |id, chosen| waiters.remove(&id).is_some_and(|waiter| waiter.send(chosen.clone()).is_ok()));
+        let mut its = None;
+        self.next = bot.advance(now, |id, chosen| {
+            if asker == Some(id) {
+                its = Some(chosen);
+                return Ok(());
+            }
+            match waiters.remove(&id) {
+                Some(waiter) => waiter.send(chosen),
+                None => Err(chosen),
+            }
+        });
+        its
     }
 }
 
@@ -195,6 +203,6 @@ impl Drop for Waiting<'_> {
             Ok(chosen) => state.bot.unsent(&chosen, now),
             Err(_) => state.bot.leave(*id, now),
         }
-        self.member.advance(&mut state, now);
+        self.member.advance(&mut state, None, now);
     }
 }

@@ -79,7 +79,7 @@ impl Limiter {
         let now = Instant::now();
         let mut state = lock(&member.state);
         state.take_over(facts, now);
-        member.advance(&mut state, now);
+        member.advance(&mut state, None, now);
     }
 
     /// What another must know of a bot.

@@ -167,7 +167,8 @@ impl Limiter {
     /// # Errors
     ///
     /// [`No`], where Discord would refuse it, or its turn comes after its deadline: at once where that is known.
-    pub async fn enter(&self, call: Call) -> Result<Pass, No> {
+    pub async fn enter(&self, call: impl Into<Arc<Call>>) -> Result<Pass, No> {
+        let call = call.into();
         let member = self.member(call.bot);
         loop {
             let now = Instant::now();
@@ -180,18 +181,20 @@ impl Limiter {
                 self.room(&call).await?;
                 continue;
             }
-            let (chosen, change) = match member.try_enter(&call, now)? {
-                Entry::Chosen(chosen, change) => (chosen, change),
+            let (chosen, change, waited) = match member.try_enter(&call, now)? {
+                Entry::Chosen(chosen, change) => (chosen, change, false),
                 Entry::NotBefore(until) => {
                     wait_until(until, &call, Refused::Inner).await?;
                     continue;
                 }
-                Entry::Waiting(place) => member::turn(&member, &call, place).await?,
+                Entry::Waiting(place) => {
+                    let (chosen, change) = member::turn(&member, &call, place).await?;
+                    (chosen, change, true)
+                }
             };
             let mut pass = Pass::new(self, &member, call.clone(), chosen, change);
-            // Much may have happened meanwhile.
-            if pass.is_in_time()
-                && pass.is_still_good()
+            // Much may have happened while it waited.
+            if (!waited || pass.is_in_time() && pass.is_still_good())
                 && let Some(gone) = self.address().admits(call.priority, Instant::now())
             {
                 return Ok(pass.admitted(gone));

@@ -1,10 +1,11 @@
 //! What Discord refused again and again, so that it is not asked the same for a while.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
 use common::discord::Route;
+use foldhash::HashMap;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -52,6 +53,10 @@ struct Body {
 impl Objects {
     /// What Discord would answer.
     pub(super) fn refusal(&self, route: &Route, now: Instant) -> Option<&Refusal> {
+        // Mostly there is nothing.
+        if self.0.is_empty() {
+            return None;
+        }
         [gone(route), same(route)]
             .iter()
             .filter_map(|key| self.0.get(key))

@@ -21,7 +21,7 @@ use super::{
 pub struct Pass {
     limiter: Limiter,
     member: Arc<Member>,
-    call: Call,
+    call: Arc<Call>,
     chosen: Option<Chosen>,
     change: Option<Change>,
     /// By which the address let it go.
@@ -45,7 +45,7 @@ impl Pass {
     pub(super) fn new(
         limiter: &Limiter,
         member: &Arc<Member>,
-        call: Call,
+        call: Arc<Call>,
         chosen: Chosen,
         change: Option<Change>,
     ) -> Self {
@@ -77,7 +77,7 @@ impl Pass {
                 undone.extend(change.about());
             }
             state.bot.unsent(&chosen, now);
-            self.member.advance(&mut state, now);
+            self.member.advance(&mut state, None, now);
         }
         self.ended(false);
         undone
@@ -109,7 +109,7 @@ impl Pass {
         let mut learnt = Learnt::default();
         let Some(chosen) = self.chosen.take() else { return learnt };
         let now = Instant::now();
-        let Call { route, fields, .. } = &self.call;
+        let Call { route, fields, .. } = &*self.call;
         let passed = status != StatusCode::TOO_MANY_REQUESTS;
         let changed = route.changed_channel().filter(|_| *fields != Fields::default());
         // Where nothing within the route is known to be limited, all of it is.
@@ -117,10 +117,10 @@ impl Pass {
             Limit::Inner if changed.is_none() => (Limit::User, wait),
             limit => (limit, wait),
         };
-        let lesson = &Lesson { refusal: lesson.refusal.map(inner), ..lesson.clone() };
+        let refusal = lesson.refusal.map(inner);
         {
             let mut state = lock(&self.member.state);
-            state.bot.answered(&chosen, lesson, passed, now);
+            state.bot.answered(&chosen, lesson, refusal, passed, now);
             learnt.facts = state.bot.facts_of(&chosen, now);
             state.objects.answered(route, status, body, now);
             if let Some(change) = &self.change {
@@ -131,7 +131,7 @@ impl Pass {
                     learnt.undone.extend(change.about());
                 }
             }
-            if let Some((Limit::Inner, wait)) = lesson.refusal
+            if let Some((Limit::Inner, wait)) = refusal
                 && let Some(channel) = changed
             {
                 let until = now + wait;
@@ -145,12 +145,12 @@ impl Pass {
                 learnt.facts.push(memory::dead(&refusal, now));
                 state.dead = Some(refusal);
             }
-            self.member.advance(&mut state, now);
+            self.member.advance(&mut state, None, now);
         }
-        let banned = matches!(lesson.refusal, Some((Limit::Banned, _)));
+        let banned = matches!(refusal, Some((Limit::Banned, _)));
         self.ended(!banned);
         let mut address = self.limiter.address();
-        if let Some((Limit::Banned, wait)) = lesson.refusal {
+        if let Some((Limit::Banned, wait)) = refusal {
             address.banned(now + wait);
             learnt.banned = true;
         }
@@ -168,7 +168,7 @@ impl Drop for Pass {
             let mut state = lock(&self.member.state);
             // Discord may have done it: a changed name stays counted.
             state.bot.unsent(&chosen, now);
-            self.member.advance(&mut state, now);
+            self.member.advance(&mut state, None, now);
         }
         self.ended(false);
     }

@@ -15,32 +15,31 @@ use crate::{
 };
 
 /// What ends at each hop (RFC 9110, 7.6.1), and what is for us: we read refusals, so nobody may have them packed.
-pub(super) const OWN: [&str; 14] = [
-    "accept-encoding",
-    "connection",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    DEADLINE,
-    PRIORITY,
-    FORWARDED,
-];
+pub(super) fn remove_own(headers: &mut HeaderMap) {
+    static OWN: [HeaderName; 11] = [
+        header::ACCEPT_ENCODING,
+        header::CONNECTION,
+        header::HOST,
+        HeaderName::from_static("keep-alive"),
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        HeaderName::from_static("proxy-connection"),
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    for name in OWN.iter().chain([&DEADLINE, &PRIORITY, &FORWARDED]) {
+        headers.remove(name);
+    }
+}
 
 /// Discord's answer as it came.
-pub(super) fn answer(status: StatusCode, headers: &HeaderMap, body: Body) -> Response {
+pub(super) fn answer(status: StatusCode, mut headers: HeaderMap, body: Body) -> Response {
+    remove_own(&mut headers);
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    for (name, value) in headers {
-        if !OWN.contains(&name.as_str()) {
-            response.headers_mut().append(name, value.clone());
-        }
-    }
+    *response.headers_mut() = headers;
     response
 }
 
@@ -60,7 +59,7 @@ impl From<No> for Fault {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let refused = |why: Refused| (HeaderName::from_static(REFUSED), HeaderValue::from_static(why.as_str()));
+        let refused = |why: Refused| (REFUSED.clone(), HeaderValue::from_static(why.as_str()));
         match self {
             Fault::No(No::Remembered(Refusal { status, body })) => {
                 let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -5,15 +5,17 @@ mod outgoing;
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context;
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{StatusCode, header, request::Parts},
+    http::{StatusCode, Uri, header, request::Parts, response::Parts as Head},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use common::{backoff, discord::gate::Refused, http};
+use common::{backoff, discord::gate::Refused};
+use futures_util::TryStreamExt;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
@@ -22,6 +24,7 @@ use self::{
     outgoing::Outgoing,
 };
 use crate::{
+    client::Client,
     fleet::{FORWARDED, Fleet, Forwarded, Leave, Place, There, UNKNOWN_OWNER},
     limiter::{Breaker, Call, Lesson, Limiter, No, Pass},
     metrics::Metrics,
@@ -37,9 +40,9 @@ const MOST_RETRIES: usize = 3;
 pub struct Gate(Arc<Inner>);
 
 struct Inner {
-    http: reqwest::Client,
+    client: Client,
     /// Scheme, host and port of Discord.
-    origin: String,
+    origin: Uri,
     limiter: Limiter,
     fleet: Fleet,
     metrics: Metrics,
@@ -50,10 +53,11 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// When the system's certificate authorities cannot be loaded.
-    pub fn new(upstream: &Url, limiter: Limiter, fleet: Fleet, metrics: Metrics) -> Result<Self, reqwest::Error> {
+    /// When the address names no server, or the system's certificate authorities cannot be loaded.
+    pub fn new(upstream: &Url, limiter: Limiter, fleet: Fleet, metrics: Metrics) -> anyhow::Result<Self> {
         let origin = upstream.origin().ascii_serialization();
-        Ok(Self(Arc::new(Inner { http: http::transparent()?, origin, limiter, fleet, metrics })))
+        let origin = origin.parse().with_context(|| format!("{upstream} names no server"))?;
+        Ok(Self(Arc::new(Inner { client: Client::new()?, origin, limiter, fleet, metrics })))
     }
 }
 
@@ -70,9 +74,10 @@ async fn pass_on(State(gate): State<Gate>, request: Request) -> Response {
 impl Gate {
     async fn exchange(&self, parts: Parts, body: Body) -> Result<Response, Fault> {
         let Inner { fleet, metrics, .. } = &*self.0;
-        let forwarded = parts.headers.contains_key(FORWARDED);
+        let forwarded = parts.headers.contains_key(&FORWARDED);
         let (mut call, mut request) = Outgoing::new(parts, body).await?;
         let whose = fleet.whose(&mut call);
+        let call = Arc::new(call);
         let mut retries = backoff::exponential(Duration::from_millis(100), Duration::from_secs(2)).take(MOST_RETRIES);
         let mut moves = backoff::exponential(Duration::from_millis(25), Duration::from_millis(500));
         loop {
@@ -107,7 +112,7 @@ impl Gate {
     }
 
     /// Sends the request once, when its turn comes, while the leave holds.
-    async fn send(&self, call: &Call, request: &mut Outgoing, leave: &Leave) -> Result<Attempt, Fault> {
+    async fn send(&self, call: &Arc<Call>, request: &mut Outgoing, leave: &Leave) -> Result<Attempt, Fault> {
         let Inner { limiter, fleet, metrics, .. } = &*self.0;
         let asked = Instant::now();
         let entered = tokio::select! {
@@ -126,11 +131,14 @@ impl Gate {
     /// Gives the request once to the instance that sends for its bot.
     async fn forward(&self, call: &Call, request: &mut Outgoing, there: &There) -> Result<Attempt, Fault> {
         let label = &call.route.label;
-        let forwarded = self.0.fleet.forward(there, request.for_owner(&there.owner)?, call.deadline).await;
+        let forwarded = match there.owner.parse() {
+            Ok(owner) => self.0.fleet.forward(there, request.for_owner(&owner)?, call.deadline).await,
+            Err(_) => Forwarded::Refused,
+        };
         Ok(match forwarded {
             Forwarded::Answered(sent) => {
-                let (status, headers) = (sent.status(), sent.headers().clone());
-                Attempt::Done(answer(status, &headers, Body::from_stream(sent.bytes_stream())))
+                let (head, body) = sent.into_parts();
+                Attempt::Done(answer(head.status, head.headers, body))
             }
             Forwarded::Refused => Attempt::Moved,
             Forwarded::Broken => {
@@ -147,14 +155,14 @@ impl Gate {
 
     /// Sends the request once, now.
     async fn attempt(&self, call: &Call, request: &mut Outgoing, pass: Pass, leave: &Leave) -> Result<Attempt, Fault> {
-        let Inner { http, origin, metrics, .. } = &*self.0;
+        let Inner { client, origin, metrics, .. } = &*self.0;
         let label = &call.route.label;
-        let sent = match timeout_at(call.deadline, http.execute(request.for_discord(origin)?)).await {
+        let sent = match timeout_at(call.deadline, client.send(request.for_discord(origin)?)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 metrics.sent(label, "none");
                 let why = if error.is_connect() { Refused::Unsent } else { Refused::Unanswered };
-                tracing::debug!(route = label, "no answer from Discord to {label}: {}", error.without_url());
+                tracing::debug!(route = label, "no answer from Discord to {label}: {error}");
                 let fault = Fault::Failed(StatusCode::BAD_GATEWAY, why, "no answer from Discord");
                 return Ok(match why {
                     Refused::Unsent => Attempt::Unsent(fault.into_response()),
@@ -167,16 +175,15 @@ impl Gate {
                 return Err(Fault::Failed(StatusCode::GATEWAY_TIMEOUT, Refused::Unanswered, message));
             }
         };
-        let (status, mut headers) = (sent.status(), sent.headers().clone());
+        let (Head { status, mut headers, .. }, body) = sent.into_parts();
         metrics.sent(label, status.as_str());
         if !status.is_client_error() {
             let lesson = Lesson::read(status, &headers, b"");
             self.learn(call, pass, leave, status, &lesson, &Bytes::new());
-            let body = Body::from_stream(sent.bytes_stream());
-            let response = answer(status, &headers, body);
+            let response = answer(status, headers, body);
             return Ok(if status.is_server_error() { Attempt::Failed(response) } else { Attempt::Done(response) });
         }
-        let body = match timeout_at(call.deadline, held(sent)).await {
+        let body = match timeout_at(call.deadline, held(body)).await {
             Ok(Ok(body)) => body,
             // What the headers say is known.
             _ => Bytes::new(),
@@ -192,7 +199,7 @@ impl Gate {
             None => {
                 // The body may have been cut.
                 headers.remove(header::CONTENT_LENGTH);
-                Attempt::Done(answer(status, &headers, Body::from(body)))
+                Attempt::Done(answer(status, headers, Body::from(body)))
             }
         })
     }
@@ -235,9 +242,9 @@ enum Attempt {
     Moved,
 }
 
-async fn held(mut answer: reqwest::Response) -> reqwest::Result<Bytes> {
-    let mut held = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
+async fn held(body: Body) -> Result<Bytes, axum::Error> {
+    let (mut held, mut chunks) = (Vec::new(), body.into_data_stream());
+    while let Some(chunk) = chunks.try_next().await? {
         let room = REFUSAL - held.len();
         held.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts, uri::PathAndQuery},
 };
 use bytes::Bytes;
 use common::{
@@ -14,11 +15,9 @@ use common::{
     },
     http,
 };
-use futures_util::TryStreamExt;
 use tokio::time::Instant;
-use url::Url;
 
-use super::answer::{Fault, OWN};
+use super::answer::{Fault, remove_own};
 use crate::limiter::{BotKey, Call, Fields};
 
 /// What the caller's deadline is where it says nothing.
@@ -32,10 +31,10 @@ const HELD: usize = 256 * 1024;
 pub(super) struct Outgoing {
     method: Method,
     /// The path, with the query.
-    path: String,
+    path: PathAndQuery,
     headers: HeaderMap,
     /// What the caller said to the gate, save for the deadline.
-    said: HeaderMap,
+    said: [Option<(&'static HeaderName, HeaderValue)>; 2],
     body: Payload,
 }
 
@@ -48,21 +47,13 @@ impl Outgoing {
     /// Reads a request, and what it counts against.
     pub(super) async fn new(parts: Parts, body: Body) -> Result<(Call, Self), Fault> {
         let Parts { method, uri, mut headers, .. } = parts;
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let deadline = deadline(&headers)?;
         let priority = priority(&headers)?;
         let route = Route::new(&method, uri.path(), now_ms());
-        let flow = number(&headers, GUILD).unwrap_or(route.flow);
+        let flow = number(&headers, &GUILD).unwrap_or(route.flow);
         let bot = headers.get(header::AUTHORIZATION).map(|value| BotKey::of(value.as_bytes())).unwrap_or_default();
-        let said = [PRIORITY, GUILD].into_iter().filter_map(|name| {
-            let value = headers.get(name)?.clone();
-            Some((HeaderName::from_static(name), value))
-        });
-        let said = said.collect();
-        for name in OWN {
-            headers.remove(name);
-        }
-        headers.remove(GUILD);
+        let said = [&PRIORITY, &GUILD].map(|name| headers.remove(name).map(|value| (name, value)));
+        remove_own(&mut headers);
         if !headers.contains_key(header::USER_AGENT) {
             headers.insert(header::USER_AGENT, HeaderValue::from_static(http::USER_AGENT));
         }
@@ -72,36 +63,37 @@ impl Outgoing {
             _ => Fields::default(),
         };
         let call = Call { bot, route, fields, priority, flow, deadline };
+        let path = uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
         Ok((call, Self { method, path, headers, said, body }))
     }
 
     /// The request to send to Discord now, which is there.
-    pub(super) fn for_discord(&mut self, origin: &str) -> Result<reqwest::Request, Fault> {
-        let url = Url::parse(&format!("{origin}{}", self.path))
+    pub(super) fn for_discord(&mut self, origin: &Uri) -> Result<Request, Fault> {
+        let mut uri = origin.clone().into_parts();
+        uri.path_and_query = Some(self.path.clone());
+        let uri = Uri::from_parts(uri)
             .map_err(|_| Fault::Failed(StatusCode::BAD_REQUEST, Refused::Request, "the path cannot be read"))?;
-        let mut request = reqwest::Request::new(self.method.clone(), url);
-        *request.headers_mut() = self.headers.clone();
         let body = match &mut self.body {
-            Payload::Held(bytes) if bytes.is_empty() => None,
-            Payload::Held(bytes) => Some(reqwest::Body::from(bytes.clone())),
-            Payload::Stream(body) => {
-                let body = body.take().ok_or(Fault::Failed(
-                    StatusCode::BAD_GATEWAY,
-                    Refused::Unanswered,
-                    "the body was sent already",
-                ))?;
-                Some(reqwest::Body::wrap_stream(body.into_data_stream().map_err(axum::Error::into_inner)))
-            }
+            Payload::Held(bytes) => Body::from(bytes.clone()),
+            Payload::Stream(body) => body.take().ok_or(Fault::Failed(
+                StatusCode::BAD_GATEWAY,
+                Refused::Unanswered,
+                "the body was sent already",
+            ))?,
         };
-        *request.body_mut() = body;
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.headers.clone();
         Ok(request)
     }
 
     /// The request to give to another instance now, which is there: with what the caller said to the gate.
-    pub(super) fn for_owner(&mut self, origin: &str) -> Result<reqwest::Request, Fault> {
+    pub(super) fn for_owner(&mut self, origin: &Uri) -> Result<Request, Fault> {
         let mut request = self.for_discord(origin)?;
-        let said = self.said.iter().map(|(name, value)| (name.clone(), value.clone()));
-        request.headers_mut().extend(said);
+        for (name, value) in self.said.iter().flatten() {
+            request.headers_mut().insert(*name, value.clone());
+        }
         Ok(request)
     }
 
@@ -122,7 +114,7 @@ impl Outgoing {
 }
 
 async fn payload(headers: &HeaderMap, body: Body) -> Result<Payload, Fault> {
-    let length = number(headers, header::CONTENT_LENGTH.as_str());
+    let length = number(headers, &header::CONTENT_LENGTH);
     match length {
         Some(length) if length <= HELD as u64 => {
             let bytes = axum::body::to_bytes(body, HELD).await;
@@ -136,9 +128,9 @@ async fn payload(headers: &HeaderMap, body: Body) -> Result<Payload, Fault> {
 }
 
 fn deadline(headers: &HeaderMap) -> Result<Instant, Fault> {
-    let wait = match headers.get(DEADLINE) {
+    let wait = match headers.get(&DEADLINE) {
         None => DEFAULT_DEADLINE,
-        Some(_) => number(headers, DEADLINE).map(Duration::from_millis).ok_or_else(|| {
+        Some(_) => number(headers, &DEADLINE).map(Duration::from_millis).ok_or_else(|| {
             Fault::Failed(
                 StatusCode::BAD_REQUEST,
                 Refused::Request,
@@ -150,7 +142,7 @@ fn deadline(headers: &HeaderMap) -> Result<Instant, Fault> {
 }
 
 fn priority(headers: &HeaderMap) -> Result<Priority, Fault> {
-    match headers.get(PRIORITY).map(HeaderValue::as_bytes) {
+    match headers.get(&PRIORITY).map(HeaderValue::as_bytes) {
         None => Ok(Priority::default()),
         Some(name) => Priority::from_name(name).ok_or(Fault::Failed(
             StatusCode::BAD_REQUEST,
@@ -160,7 +152,7 @@ fn priority(headers: &HeaderMap) -> Result<Priority, Fault> {
     }
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 

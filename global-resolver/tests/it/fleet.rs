@@ -13,10 +13,10 @@ use global_resolver::{
     limiter::{self, Breaker, Call, Lesson, Limiter, No},
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use testing::Redis;
 
 use crate::{
     judge::call,
-    redis::Redis,
     town::{Answer, Gate, Town, answer, until},
 };
 
@@ -355,7 +355,7 @@ async fn without_redis_clicks_are_answered_and_the_rest_goes_on_by_itself_later(
 
     let waiting = [&first, &second].map(|gate| gate.get("users/@me", 15_000));
     let opening = async {
-        tokio::time::sleep(100 * MS).await;
+        tokio::join!(first.redis.knocked(), second.redis.knocked());
         first.redis.open();
         second.redis.open();
     };
@@ -451,7 +451,9 @@ async fn a_redis_that_comes_back_with_nothing_learns_all_that_matters_again() {
     for _ in 0..2 {
         assert_eq!(status(&first.rename("channels/5", 1_000).await), (200, ""));
     }
-    redis.lose_everything().await;
+    // Nothing was saved.
+    redis.kill().await;
+    redis.restart().await;
     until("it knows the changes", async || town.memory().await.len() == 2).await;
     assert_eq!(status(&second.get("users/@me", 5_000).await), (200, ""));
     assert_eq!(town.senders(), [0], "the owner stayed");

@@ -2,13 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-mod door;
 mod fleet;
 mod judge;
 mod limits;
 mod proxy;
-mod redis;
 mod stock_client;
 mod storm;
+mod tls;
 mod town;
 mod upstream;

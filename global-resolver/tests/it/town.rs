@@ -19,12 +19,10 @@ use global_resolver::{
     fleet::{FleetConfig, Settings},
 };
 use serde_json::Value;
+use testing::Door;
 use tokio::runtime::Runtime;
 
-use crate::{
-    door::Door,
-    upstream::{Hit, TOKEN, Upstream, header},
-};
+use crate::upstream::{Hit, TOKEN, Upstream, header};
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -99,10 +97,10 @@ impl Town {
         let number = self.gates;
         self.gates += 1;
         let discord = self.upstream.serve(number).await;
-        let redis = Door::open_to(&self.redis.addr).await;
+        let redis = Door::open_to(self.redis.addr.as_str()).await;
         let mut upstream = Discord::at(format!("http://{discord}/api/v10").parse().unwrap());
         upstream.global = self.global;
-        let mut fleet = self.config("http://nowhere", redis.addr());
+        let mut fleet = self.config("http://nowhere", redis.addr().to_string());
 
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let started = runtime.spawn(async move {

@@ -54,7 +54,7 @@ async fn strike(
     match outage {
         Outage::Killed => cluster.kill(0).await,
         Outage::Frozen => cluster.freeze(0).await,
-        Outage::Away => door.close(),
+        Outage::Away => door.shut(),
     }
     // The fault itself, not a wait for something.
     tokio::time::sleep(length).await;

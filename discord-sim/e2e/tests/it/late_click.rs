@@ -33,7 +33,7 @@ async fn a_click_during_an_outage_of_the_database_opens_its_ticket_afterwards() 
     }
     world.ready(Interactions::ByHttp).await;
     let panel = world.set_up().await;
-    postgres.close();
+    postgres.shut();
 
     let pressed = world.press_open(world.seed.member, &panel);
     let answered = world.sim.answered(pressed).await;

@@ -20,15 +20,15 @@ async fn services_wait_for_their_servers_and_recover() {
     world.open(world.seed.member, &panel).await;
 
     // They go away at work, and come back.
-    kafka.close();
+    kafka.shut();
     wait(ops, 503, &["worker: kafka", "http-gateway: kafka"]).await;
     kafka.open();
     wait(ops, 200, &["ready"]).await;
-    postgres.close();
+    postgres.shut();
     wait(ops, 503, &["worker: postgres"]).await;
     postgres.open();
     wait(ops, 200, &["ready"]).await;
-    redis.close();
+    redis.shut();
     // The sharder notices when it has a position to store.
     world.sim.write(|state| state.say(world.seed.general, world.seed.member, "is anybody there?"));
     wait(ops, 503, &["sharder: redis"]).await;

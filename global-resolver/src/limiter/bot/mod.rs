@@ -2,14 +2,10 @@
 
 mod memory;
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Duration};
 
 use common::discord::{Priority, Route};
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 use super::{
@@ -91,10 +87,10 @@ impl Bot {
         Self {
             global: Global::new(limit),
             ramp: Ramp::default(),
-            buckets: HashMap::new(),
-            names: HashMap::new(),
-            limits: HashMap::new(),
-            calls: HashMap::new(),
+            buckets: HashMap::default(),
+            names: HashMap::default(),
+            limits: HashMap::default(),
+            calls: HashMap::default(),
             ready: Fair::default(),
             due: BinaryHeap::new(),
             unsure: None,
@@ -138,11 +134,11 @@ impl Bot {
         bucket.max(global)
     }
 
-    /// Chooses those who may go now, and says when to look again. `choose` tells whether the caller still wants to go.
+    /// Chooses those who may go now, and says when to look again. `choose` gives back what a caller does not want any more.
     pub(in crate::limiter) fn advance(
         &mut self,
         now: Instant,
-        mut choose: impl FnMut(u64, &Chosen) -> bool,
+        mut choose: impl FnMut(u64, Chosen) -> Result<(), Chosen>,
     ) -> Option<Instant> {
         loop {
             while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
@@ -179,14 +175,21 @@ impl Bot {
         closed.or(self.global.closed(now).filter(|_| !chosen.exempt)).is_none()
     }
 
-    /// The answer to a call that was chosen.
-    pub(in crate::limiter) fn answered(&mut self, chosen: &Chosen, lesson: &Lesson, passed: bool, now: Instant) {
+    /// The answer to a call that was chosen; `refusal` is what of the lesson's counts.
+    pub(in crate::limiter) fn answered(
+        &mut self,
+        chosen: &Chosen,
+        lesson: &Lesson,
+        refusal: Option<(Limit, Duration)>,
+        passed: bool,
+        now: Instant,
+    ) {
         let own = self.now_of(chosen);
         if let Some(bucket) = self.buckets.get_mut(&own) {
             bucket.ended(now);
         }
         if let Some(gone) = chosen.gone {
-            self.ramp.ended(gone, !matches!(lesson.refusal, Some((Limit::Global | Limit::Banned, _))));
+            self.ramp.ended(gone, !matches!(refusal, Some((Limit::Global | Limit::Banned, _))));
         }
         let key = match &lesson.hash {
             Some(hash) => self.known_as(chosen, hash, now),
@@ -194,7 +197,7 @@ impl Bot {
         };
         let bucket = self.bucket(&key, chosen.shy, now);
         bucket.told(lesson.window, passed, now);
-        match lesson.refusal {
+        match refusal {
             Some((Limit::User | Limit::Shared, wait)) => bucket.refused(now + wait),
             Some((Limit::Global, wait)) if chosen.exempt => bucket.refused(now + wait),
             Some((Limit::Global, wait)) => self.close(now + wait),
@@ -305,7 +308,13 @@ impl Bot {
     }
 
     /// Lets those at the head of a bucket pass, as many as it has room for.
-    fn look(&mut self, at: Instant, key: &Key, now: Instant, choose: &mut impl FnMut(u64, &Chosen) -> bool) {
+    fn look(
+        &mut self,
+        at: Instant,
+        key: &Key,
+        now: Instant,
+        choose: &mut impl FnMut(u64, Chosen) -> Result<(), Chosen>,
+    ) {
         match self.buckets.get_mut(key) {
             // Else an earlier look took its place.
             Some(bucket) if bucket.due == Some(at) => bucket.due = None,
@@ -345,15 +354,17 @@ impl Bot {
     }
 
     /// True where the caller goes.
-    fn choose(&mut self, id: u64, now: Instant, choose: &mut impl FnMut(u64, &Chosen) -> bool) -> bool {
+    fn choose(&mut self, id: u64, now: Instant, choose: &mut impl FnMut(u64, Chosen) -> Result<(), Chosen>) -> bool {
         let Some(Call { mut chosen, .. }) = self.calls.remove(&id) else { return false };
         chosen.at = now;
         chosen.gone = (!chosen.exempt).then(|| self.ramp.goes(now));
-        let goes = choose(id, &chosen);
-        if !goes {
-            self.unsent(&chosen, now);
+        match choose(id, chosen) {
+            Ok(()) => true,
+            Err(chosen) => {
+                self.unsent(&chosen, now);
+                false
+            }
         }
-        goes
     }
 
     /// The bucket of a route has this name: what is known under the route's, and those that wait there, come along.

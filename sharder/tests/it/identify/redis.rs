@@ -1,91 +1,14 @@
 //! Redis loses everything, goes away, or comes back with an older memory: slower, never faster.
 
-use std::{
-    net::TcpListener,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use common::redis::{RedisConfig, connect, deadpool_redis::redis::cmd};
 use discord_sim::state::State;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tokio::{
-    process::{Child, Command},
-    time::timeout,
-};
+use testing::Redis;
+use tokio::time::timeout;
 
 use super::fleet::{Fleet, INTERVAL, SETTINGS, timed};
 use crate::harness::PATIENCE;
-
-/// A Redis of this test alone.
-struct Redis {
-    port: u16,
-    directory: std::path::PathBuf,
-    server: Child,
-}
-
-impl Redis {
-    async fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let directory = std::env::temp_dir().join(format!("sharder-redis-{port}-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let server = serve(port, &directory);
-        let redis = Self { port, directory, server };
-        redis.answers().await;
-        redis
-    }
-
-    fn addr(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-
-    async fn answers(&self) {
-        let config = RedisConfig { addr: self.addr(), password: None, threads: 1 };
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Ok(mut redis) = connect(&config).get().await
-                && cmd("PING").query_async::<String>(&mut redis).await.is_ok()
-            {
-                return;
-            }
-            assert!(Instant::now() < deadline, "redis-server does not answer");
-        }
-    }
-
-    /// Writes what it knows to its disk.
-    async fn save(&self) {
-        let config = RedisConfig { addr: self.addr(), password: None, threads: 1 };
-        let mut redis = connect(&config).get().await.unwrap();
-        let _: String = cmd("SAVE").query_async(&mut redis).await.unwrap();
-    }
-
-    /// Ends as by SIGKILL.
-    async fn kill(&mut self) {
-        self.server.kill().await.unwrap();
-    }
-
-    /// Comes back with what it saved.
-    async fn restart(&mut self) {
-        self.server = serve(self.port, &self.directory);
-        self.answers().await;
-    }
-}
-
-fn serve(port: u16, directory: &std::path::Path) -> Child {
-    Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-        .arg(directory)
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("redis-server is installed: scripts/test says how")
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
 
 #[tokio::test]
 async fn a_redis_that_forgets_everything_again_and_again_makes_nobody_faster() {

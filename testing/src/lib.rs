@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod door;
+mod redis;
+
+pub use self::{door::Door, redis::Redis};
