@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod client;
 pub mod config;
 pub mod fleet;
 pub mod health;

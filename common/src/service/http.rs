@@ -43,7 +43,7 @@ impl Http {
         let span = tracing::error_span!("service", service = service.name());
         let handlers = TaskTracker::new();
         let (working, ops, given) = (handlers.clone(), ops::router(service.clone()), routes.clone());
-        // One that axum's layers would make of it costs a tenth of a request through the gate.
+        // Routes and layers of axum's would box each request's future several times, and a gate has many.
         let app = tower::service_fn(move |request: Request| {
             let router =
                 if ops::PATHS.contains(&request.uri().path()) { Some(ops.clone()) } else { given.get().cloned() };

@@ -5,10 +5,11 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::Response,
 };
-use common::discord::gate::{DEADLINE, REFUSED, Refused};
+use common::{
+    discord::gate::{DEADLINE, REFUSED, Refused},
+    http::Transparent,
+};
 use tokio::time::{Instant, timeout_at};
-
-use crate::client::Client;
 
 /// On calls that another instance forwards.
 pub(crate) static FORWARDED: HeaderName = HeaderName::from_static("x-resolver-forwarded");
@@ -29,7 +30,7 @@ pub(crate) enum Forwarded {
 }
 
 /// Gives a request to the instance that it is addressed to.
-pub(super) async fn forward(client: &Client, mut request: Request, deadline: Instant) -> Forwarded {
+pub(super) async fn forward(client: &Transparent, mut request: Request, deadline: Instant) -> Forwarded {
     let left = deadline.saturating_duration_since(Instant::now());
     let headers = request.headers_mut();
     headers.insert(&FORWARDED, HeaderValue::from_static("1"));

@@ -15,6 +15,7 @@ mod forward;
 mod leases;
 mod memory;
 mod metrics;
+mod rival;
 mod seat;
 mod settings;
 mod store;
@@ -33,6 +34,7 @@ use axum::extract::Request;
 use common::{
     backoff,
     discord::gate::Refused,
+    http::Transparent,
     redis::RedisConfig,
     service::{Dependency, Service},
 };
@@ -51,13 +53,11 @@ pub(crate) use self::{
 use self::{
     memory::Memory,
     metrics::Metrics,
+    rival::Rival,
     seat::{Lease, Look, Seat},
     store::{Claimed, Store},
 };
-use crate::{
-    client::Client,
-    limiter::{BotKey, Call, Learnt, Limiter, No, Pass, UNKNOWN_WAIT},
-};
+use crate::limiter::{BotKey, Call, Learnt, Limiter, No, Pass, UNKNOWN_WAIT};
 
 /// Who sends for the bot could not be found out in time, and nobody knows when it can.
 pub(crate) const UNKNOWN_OWNER: No = No::Wait { wait: UNKNOWN_WAIT, why: Refused::Owner };
@@ -73,7 +73,7 @@ struct Inner {
     instance: String,
     settings: Settings,
     store: Store,
-    client: Client,
+    client: Transparent,
     limiter: Limiter,
     metrics: Metrics,
     redis: Dependency,
@@ -82,6 +82,7 @@ struct Inner {
     seats: Mutex<HashMap<BotKey, Arc<Seat>>>,
     claims: AtomicU64,
     memory: Memory,
+    rival: Rival,
     banned: Notify,
 }
 
@@ -128,7 +129,7 @@ impl Fleet {
             instance: format!("{url} {:016x}.", rand::random::<u64>()),
             url,
             store: Store::new(&redis, &settings),
-            client: Client::new().context("build the client for other instances")?,
+            client: Transparent::new().context("build the client for other instances")?,
             limiter: limiter.clone(),
             metrics: Metrics::new(service.metrics()).context("register the metrics of the fleet")?,
             redis: service.dependency("redis"),
@@ -136,6 +137,7 @@ impl Fleet {
             seats: Mutex::default(),
             claims: AtomicU64::new(0),
             memory: Memory::default(),
+            rival: Rival::default(),
             banned: Notify::new(),
             settings,
         });
@@ -299,7 +301,10 @@ impl Inner {
             }
             Claimed::Theirs(value) => match value.split(' ').next() {
                 // An earlier process at this address, or this one before it was told to stop: that lease must end first.
-                Some(owner) if owner == self.url => return Ok(Some(self.settings.patience / 4)),
+                Some(owner) if owner == self.url => {
+                    self.rival.saw(value, lease, &self.url);
+                    return Ok(Some(self.settings.patience / 4));
+                }
                 owner => seat.is_theirs(owner.unwrap_or_default(), Instant::now() + lease),
             },
             Claimed::Young(wait) => return Ok(Some(wait)),
@@ -328,6 +333,7 @@ impl Inner {
         };
         let mut owned: Vec<_> = self.owned().into_iter().map(short).collect();
         owned.sort_unstable();
-        json!({ "url": self.url, "owned": owned })
+        let shared = self.rival.is_there(self.settings.lease);
+        json!({ "url": self.url, "owned": owned, "url_of_another_too": shared })
     }
 }

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use common::{backoff, discord::gate::Refused};
+use common::{backoff, discord::gate::Refused, http::Transparent};
 use futures_util::TryStreamExt;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -24,7 +24,6 @@ use self::{
     outgoing::Outgoing,
 };
 use crate::{
-    client::Client,
     fleet::{FORWARDED, Fleet, Forwarded, Leave, Place, There, UNKNOWN_OWNER},
     limiter::{Breaker, Call, Lesson, Limiter, No, Pass},
     metrics::Metrics,
@@ -40,7 +39,7 @@ const MOST_RETRIES: usize = 3;
 pub struct Gate(Arc<Inner>);
 
 struct Inner {
-    client: Client,
+    client: Transparent,
     /// Scheme, host and port of Discord.
     origin: Uri,
     limiter: Limiter,
@@ -57,7 +56,7 @@ impl Gate {
     pub fn new(upstream: &Url, limiter: Limiter, fleet: Fleet, metrics: Metrics) -> anyhow::Result<Self> {
         let origin = upstream.origin().ascii_serialization();
         let origin = origin.parse().with_context(|| format!("{upstream} names no server"))?;
-        Ok(Self(Arc::new(Inner { client: Client::new()?, origin, limiter, fleet, metrics })))
+        Ok(Self(Arc::new(Inner { client: Transparent::new()?, origin, limiter, fleet, metrics })))
     }
 }
 

@@ -219,6 +219,24 @@ async fn a_change_that_discord_refused_does_not_count_for_the_next_owner() {
 }
 
 #[tokio::test]
+async fn who_has_the_address_of_another_says_so() {
+    let mut town = Town::in_a_hurry();
+    let first = town.gate().await;
+    assert_eq!(status(&first.get("users/@me", 5_000).await), (200, ""));
+    let second = town.impostor(&first).await;
+    let says = |page: String| page.contains(r#""url_of_another_too":true"#);
+    assert!(!says(second.page("/health").await));
+    until("it is known", async || {
+        // The other's lease is renewed while the bot is used.
+        assert_eq!(status(&first.get("users/@me", 5_000).await), (200, ""));
+        assert_eq!(status(&second.get("users/@me", 100).await), (503, "owner"));
+        says(second.page("/health").await)
+    })
+    .await;
+    assert!(!says(first.page("/health").await));
+}
+
+#[tokio::test]
 async fn a_stopped_owner_hands_over() {
     let mut town = Town::new();
     town.settings.handover = 200 * MS;

@@ -93,6 +93,15 @@ impl Town {
 
     /// Another gate. Redis is known: nobody must wait because it might have forgotten something.
     pub(crate) async fn gate(&mut self) -> Gate {
+        self.gate_that_says(None).await
+    }
+
+    /// One that has the address of another for its own.
+    pub(crate) async fn impostor(&mut self, of: &Gate) -> Gate {
+        self.gate_that_says(Some(of.addr)).await
+    }
+
+    async fn gate_that_says(&mut self, said: Option<SocketAddr>) -> Gate {
         self.is_known().await;
         let number = self.gates;
         self.gates += 1;
@@ -108,7 +117,7 @@ impl Town {
             let addr = SocketAddr::from(([127, 0, 0, 1], 0));
             let listener = service.listener(addr).await.unwrap();
             let addr = listener.local_addr().unwrap();
-            fleet.url = format!("http://{addr}").parse().unwrap();
+            fleet.url = format!("http://{}", said.unwrap_or(addr)).parse().unwrap();
             let config = Config { server_addr: addr, upstream, fleet: Some(fleet) };
             tokio::spawn(global_resolver::run(config, service.clone().with_listener(listener)));
             (addr, service)

@@ -1,7 +1,4 @@
-//! The way out: an HTTP client that sends what it is given and gives back what it gets. It follows no redirect, adds no header,
-//! unpacks nothing, and has no time limit but the one for connecting.
-
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt};
 
 use axum::{body::Body, extract::Request, http::Uri, response::Response};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -12,20 +9,20 @@ use hyper_util::{
 use tokio::net::TcpStream;
 use tower::{BoxError, timeout::Timeout, util::BoxCloneSyncService};
 
-/// How long it may take to connect, TLS included.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a connection is kept that nobody uses.
-const IDLE: Duration = Duration::from_secs(60);
+use super::{CONNECT, IDLE};
 
-/// The client. Clones share its connections.
-#[derive(Clone)]
-pub(crate) struct Client(legacy::Client<Connector, Body>);
+/// A client for proxies: it sends what it is given and gives back what it gets. It follows no redirect, adds no header, unpacks
+/// nothing, and has no time limit but the one for connecting (5 s, TLS included). Clones share its connections.
+///
+/// It stands on `hyper-util`, as `reqwest` does, for a proxy has no use for what that adds: it costs as much again.
+#[derive(Clone, Debug)]
+pub struct Transparent(legacy::Client<Connector, Body>);
 
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(crate) struct NoAnswer(legacy::Error);
+pub struct NoAnswer(legacy::Error);
 
 impl fmt::Display for NoAnswer {
     /// With what it comes from: the client's error alone does not say much.
@@ -42,19 +39,20 @@ impl fmt::Display for NoAnswer {
 
 impl NoAnswer {
     /// Whether nothing was sent: nobody was reached.
-    pub(crate) fn is_connect(&self) -> bool {
+    #[must_use]
+    pub fn is_connect(&self) -> bool {
         self.0.is_connect()
     }
 }
 
-impl Client {
+impl Transparent {
     /// A client without connections.
     ///
     /// # Errors
     ///
     /// When the system's certificate authorities cannot be loaded.
-    pub(crate) fn new() -> Result<Self, rustls::Error> {
-        common::tls::install_provider();
+    pub fn new() -> Result<Self, rustls::Error> {
+        crate::tls::install_provider();
         let tls = rustls::ClientConfig::builder().try_with_platform_verifier()?.with_no_client_auth();
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -68,7 +66,11 @@ impl Client {
     }
 
     /// Sends a request, and waits for the head of the answer.
-    pub(crate) async fn send(&self, request: Request) -> Result<Response, NoAnswer> {
+    ///
+    /// # Errors
+    ///
+    /// When none came.
+    pub async fn send(&self, request: Request) -> Result<Response, NoAnswer> {
         Ok(self.0.request(request).await.map_err(NoAnswer)?.map(Body::new))
     }
 }

@@ -1,6 +1,10 @@
 //! HTTP clients for everything but Discord, which has [its own](crate::discord).
 
+mod transparent;
+
 use std::time::Duration;
+
+pub use self::transparent::{NoAnswer, Transparent};
 
 /// What we call ourselves; Discord demands this form and answers 40333 to others.
 pub const USER_AGENT: &str =
