@@ -63,6 +63,7 @@ fn each_library_of_the_outside_has_one_door() {
         ("rdkafka", &["event-stream", "bench"][..]),
         ("sqlx", &["database"]),
         ("deadpool-redis", &["common", "sharder"]),
+        ("hyper-util", &["common"]),
         ("twilight-gateway", &["sharder", "bench"]),
         ("sentry", &["common"]),
         ("dotenvy", &["common"]),
@@ -100,6 +101,7 @@ fn the_simulator_imports_nothing_of_ours_and_no_service_imports_it() {
     }
     for (house, dependencies) in houses.iter().filter(|(house, _)| !ABOVE_SERVICES.contains(&house.as_str())) {
         assert!(!dependencies.contains(SIMULATOR), "{house} depends on the simulator");
+        assert!(!dependencies.contains("testing"), "{house} depends on what is for tests");
     }
 }
 
