@@ -54,7 +54,8 @@ impl Outgoing {
         let bot = headers.get(header::AUTHORIZATION).map(|value| BotKey::of(value.as_bytes())).unwrap_or_default();
         let said = [&PRIORITY, &GUILD].map(|name| headers.remove(name).map(|value| (name, value)));
         remove_own(&mut headers);
-        if !headers.contains_key(header::USER_AGENT) {
+        if !headers.get(header::USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"DiscordBot (")) {
+            // Discord would answer 403 with the code 40333.
             headers.insert(header::USER_AGENT, HeaderValue::from_static(http::USER_AGENT));
         }
         let body = payload(&headers, body).await?;

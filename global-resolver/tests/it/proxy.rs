@@ -107,6 +107,17 @@ async fn a_call_and_its_answer_pass_as_they_are() {
 }
 
 #[tokio::test]
+async fn discord_reads_a_user_agent_that_it_accepts() {
+    let house = House::build().await;
+    let ours = common::http::USER_AGENT;
+    for (theirs, read) in [("DiscordBot (https://a.example, 1) b", None), ("curl/8.5.0", Some(ours)), ("", Some(ours))]
+    {
+        house.request(Method::GET, "/api/v10/users/@me").header("user-agent", theirs).send().await.unwrap();
+        assert_eq!(house.hits().pop().unwrap().headers["user-agent"], read.unwrap_or(theirs));
+    }
+}
+
+#[tokio::test]
 async fn a_429_is_obeyed_and_the_caller_does_not_see_it() {
     for headers in [
         vec![("x-ratelimit-global", "true")],
