@@ -74,3 +74,21 @@ impl Transparent {
         Ok(self.0.request(request).await.map_err(NoAnswer)?.map(Body::new))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_begins_tls_was_sent_nothing() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", silent.local_addr().unwrap().port());
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = url.parse().unwrap();
+        let sent = tokio::time::timeout(2 * CONNECT, Transparent::new().unwrap().send(request)).await;
+        let error = sent.expect("it gives up by itself").unwrap_err();
+        assert!(error.is_connect(), "{error}");
+    }
+}

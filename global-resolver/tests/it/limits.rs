@@ -197,7 +197,8 @@ async fn one_guilds_thousands_do_not_hold_up_another_guild() {
     let mut other = call(Method::POST, "channels/5/messages");
     other.priority = Priority::Bulk;
     judge.call(&limiter, other).await.unwrap();
-    assert!(begin.elapsed() < SECOND + Duration::from_millis(100), "{:?}", begin.elapsed());
+    // A few places of the bot's second, and the way there and back.
+    assert!(begin.elapsed() < Duration::from_millis(150), "{:?}", begin.elapsed());
     assert!(limiter.bots()[0].waiting > 1_500, "the others still wait");
 }
 

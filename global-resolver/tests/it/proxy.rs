@@ -66,6 +66,8 @@ async fn a_call_and_its_answer_pass_as_they_are() {
         &[
             ("content-type", "application/json"),
             ("x-ratelimit-bucket", "b"),
+            ("proxy-authenticate", "Basic"),
+            ("keep-alive", "timeout=5"),
             ("set-cookie", "a=1"),
             ("set-cookie", "b=2"),
         ],
@@ -88,6 +90,9 @@ async fn a_call_and_its_answer_pass_as_they_are() {
     assert_eq!(response.status(), 201);
     assert_eq!(header(&response, "x-ratelimit-bucket"), "b");
     assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
+    for of_the_hop in ["proxy-authenticate", "keep-alive"] {
+        assert_eq!(header(&response, of_the_hop), "");
+    }
     assert_eq!(response.text().await.unwrap(), r#"{"id":"1"}"#);
 
     let hit = house.hits().pop().unwrap();
@@ -104,6 +109,16 @@ async fn a_call_and_its_answer_pass_as_they_are() {
     assert!(house.page("/metrics").await.contains(
         r#"resolver_requests_total{route="POST channels/{id}/messages",status="201",service="global-resolver"} 1"#
     ));
+}
+
+#[tokio::test]
+async fn a_redirect_is_the_callers() {
+    let mut house = House::build().await;
+    house.client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    house.will(302, &[("location", "/api/v10/elsewhere")], "");
+    let response = house.send(Method::GET, "/api/v10/oauth2/authorize").await;
+    assert_eq!((response.status().as_u16(), header(&response, "location").as_str()), (302, "/api/v10/elsewhere"));
+    assert_eq!(house.hits().len(), 1);
 }
 
 #[tokio::test]
