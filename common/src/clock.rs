@@ -32,12 +32,24 @@ impl Clock {
         }
     }
 
+    /// The current time in milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        unix_ms(self.now())
+    }
+
     /// Moves a manual clock; the system's clock is not moved.
     pub fn advance(&self, by: Duration) {
         if let Some(time) = &self.manual {
             *time.lock().unwrap_or_else(PoisonError::into_inner) += by;
         }
     }
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn unix_ms(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

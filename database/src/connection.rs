@@ -39,24 +39,7 @@ impl Database {
     ///
     /// [`Error::Connect`] when the URI is malformed or the server cannot be reached in 3 s.
     pub async fn connect(config: &DatabaseConfig) -> Result<Self, Error> {
-        let options =
-            PgConnectOptions::from_str(config.uri.expose_secret()).map_err(Error::Connect)?.application_name("tickets");
-        let pool = PgPoolOptions::new()
-            .max_connections(config.threads.max(1))
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // sqlx would ping before every use, which doubles the round trips of a short query.
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for > TRUSTED_IDLE {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_with(options)
-            .await
-            .map_err(Error::Connect)?;
+        let pool = pool(config, &[]).await.map_err(Error::Connect)?;
         Ok(Self { pool })
     }
 
@@ -143,6 +126,33 @@ impl Database {
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
         format!("{hash:016x}")
     }
+}
+
+/// A pool of connections with this house's habits, each with these settings of Postgres. It connects, so that a wrong
+/// address or password shows at once.
+///
+/// # Errors
+///
+/// When the URI is malformed or the server cannot be reached in 3 s.
+pub async fn pool(config: &DatabaseConfig, settings: &[(&str, &str)]) -> Result<PgPool, sqlx::Error> {
+    let options = PgConnectOptions::from_str(config.uri.expose_secret())?
+        .application_name("tickets")
+        .options(settings.iter().copied());
+    PgPoolOptions::new()
+        .max_connections(config.threads.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // sqlx would ping before every use, which doubles the round trips of a short query.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_with(options)
+        .await
 }
 
 /// Several changes that happen together or not at all. Dropping it undoes them.

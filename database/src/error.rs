@@ -100,16 +100,7 @@ impl Error {
         let (Error::Query { source, .. } | Error::Connect(source)) = self else {
             return false;
         };
-        match source {
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(error) => error.code().is_some_and(|code| about_the_server(&code)),
-            _ => false,
-        }
+        is_transient(source)
     }
 
     /// Whether no repetition of the same call can cure it: what it says, or what a row holds, is wrong. A race that
@@ -122,13 +113,32 @@ impl Error {
             | Error::NoPanel { .. }
             | Error::ChannelTaken { .. }
             | Error::Spent { .. } => true,
-            // Classes: 22 data that no column takes, 23 a constraint.
-            Error::Query { source: sqlx::Error::Database(error), .. } => {
-                error.code().is_some_and(|code| ["22", "23"].iter().any(|class| code.starts_with(class)))
-            }
+            Error::Query { source, .. } => is_for_good(source),
             _ => false,
         }
     }
+}
+
+/// Whether a failure of Postgres is about the server and says nothing against the statement; see [`Error::is_transient`].
+#[must_use]
+pub fn is_transient(source: &sqlx::Error) -> bool {
+    match source {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| about_the_server(&code)),
+        _ => false,
+    }
+}
+
+/// Whether Postgres refuses what the statement says: data that no column takes (class 22), or a constraint (23).
+#[must_use]
+pub fn is_for_good(source: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = source else { return false };
+    error.code().is_some_and(|code| ["22", "23"].iter().any(|class| code.starts_with(class)))
 }
 
 /// Whether a code of Postgres is about the server and not about the statement.

@@ -15,8 +15,8 @@ mod whitelabel;
 
 pub use self::{
     config::DatabaseConfig,
-    connection::{Database, Transaction},
-    error::Error,
+    connection::{Database, Transaction, pool},
+    error::{Error, is_for_good, is_transient},
     events::Events,
     inbox::{Cause, Inbox},
     messages::Messages,

@@ -9,7 +9,7 @@ use rdkafka::{
 };
 
 use crate::{
-    client,
+    DeadLetters, client,
     config::KafkaConfig,
     dead_letters,
     error::Error,
@@ -18,7 +18,7 @@ use crate::{
 
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Makes every topic that is not there yet, with the dead letters' beside it.
+/// Makes every topic that is not there yet, with the dead letters' beside it where it has any.
 ///
 /// A topic that is there is left as it is; one whose number of partitions is not the configured one is named in the log.
 /// Safe to call from many processes at once.
@@ -105,20 +105,20 @@ impl Wanted {
 /// Every topic with its dead letters.
 pub(crate) fn wanted(config: &KafkaConfig) -> Vec<Wanted> {
     let largest = (client::LARGEST_RECORD + 256 * 1024).to_string();
-    let topics = topics::all(config).into_iter().flat_map(|Making { name, retention, keeps_dead_letters }| {
+    let topics = topics::all(config).into_iter().flat_map(|Making { name, retention, dead_letters: kept }| {
         let millis = |time: Duration| time.as_millis().to_string();
         let retention = retention.map(|kept| (millis(kept), Some(millis(kept / 3))));
         let topic =
             Wanted { name: name.to_owned(), partitions: config.partitions, largest: largest.clone(), retention };
-        let dead = Wanted {
+        let dead = (kept != DeadLetters::Never).then(|| Wanted {
             name: dead_letters::topic(name),
             // They are few, and read in the order in which they died.
             partitions: 1,
             largest: largest.clone(),
             // -1 is without end: a dead letter must not go before somebody has looked at it.
-            retention: keeps_dead_letters.then(|| ("-1".to_owned(), None)),
-        };
-        [topic, dead]
+            retention: (kept == DeadLetters::Kept).then(|| ("-1".to_owned(), None)),
+        });
+        std::iter::once(topic).chain(dead)
     });
     topics.collect()
 }
@@ -131,7 +131,7 @@ mod tests {
     use crate::testing;
 
     #[tokio::test]
-    async fn dead_events_are_kept_and_late_clicks_are_gone_soon() {
+    async fn dead_events_are_kept_late_clicks_are_gone_soon_and_changes_of_the_cache_do_not_die() {
         let config = testing::config();
         ensure_topics(&config).await.unwrap();
         let admin: AdminClient<DefaultClientContext> = client::settings(&config, "test").create().unwrap();
@@ -143,5 +143,9 @@ mod tests {
         };
         assert_eq!(retention(&dead).await, "-1");
         assert_eq!(retention(&config.interactions_topic).await, "900000");
+        assert_eq!(retention(&config.cache_topic).await, "21600000");
+        let (_, there) = partitions(admin, &config).await.unwrap();
+        assert!(there.contains_key(&dead_letters::topic(&config.interactions_topic)));
+        assert!(!there.contains_key(&dead_letters::topic(&config.cache_topic)));
     }
 }

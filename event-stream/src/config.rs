@@ -14,6 +14,8 @@ pub struct KafkaConfig {
     pub events_topic: String,
     /// `KAFKA_INTERACTIONS_TOPIC`, default `tickets-interactions`: clicks answered by "deferred".
     pub interactions_topic: String,
+    /// `KAFKA_CACHE_TOPIC`, default `cache-changes`: what changed in the cache.
+    pub cache_topic: String,
     /// `KAFKA_GROUP_ID`: first part of the consumer groups' names; the service's name where unset.
     pub group: Option<String>,
     /// `KAFKA_INSTANCE_ID`: the name of this process among those of its consumer groups, each its own. With it the process
@@ -37,6 +39,7 @@ impl KafkaConfig {
             brokers: brokers.into(),
             events_topic: "tickets-events".to_owned(),
             interactions_topic: "tickets-interactions".to_owned(),
+            cache_topic: "cache-changes".to_owned(),
             group: None,
             instance: None,
             session_timeout: None,
@@ -74,6 +77,11 @@ impl FromEnv for KafkaConfig {
             .about("Topic of clicks that no worker answered in time")
             .default("tickets-interactions")
             .required_as(TOPIC, topic);
+        let cache_topic = env
+            .var("KAFKA_CACHE_TOPIC")
+            .about("Topic of what changed in the cache")
+            .default("cache-changes")
+            .required_as(TOPIC, topic);
         let group = env
             .var("KAFKA_GROUP_ID")
             .about("First part of the consumer groups' names; the service's name where unset")
@@ -103,6 +111,7 @@ impl FromEnv for KafkaConfig {
             brokers: brokers?,
             events_topic: events_topic?,
             interactions_topic: interactions_topic?,
+            cache_topic: cache_topic?,
             group: group?,
             instance: instance?,
             session_timeout: session_timeout?,

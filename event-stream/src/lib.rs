@@ -12,6 +12,7 @@ mod admin;
 mod client;
 mod consumer;
 mod dead_letters;
+mod follower;
 mod metrics;
 mod producer;
 mod reader;
@@ -28,6 +29,7 @@ pub use dead_letters::{
 };
 pub use envelope::{HeaderWriter, Headers, Key, Message, Undecodable};
 pub use error::Error;
+pub use follower::{FollowBounds, Followed, Follower, FollowerMetrics, Standing};
 pub use kind::{Kind, Priority};
 pub use producer::{Acked, Delivery, Life, Producer, Profile, Receipt, Receipts};
-pub use topics::{GatewayEvents, LateInteractions, Topic};
+pub use topics::{CacheChanges, DeadLetters, GatewayEvents, LateInteractions, Topic};

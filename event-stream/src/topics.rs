@@ -2,16 +2,17 @@
 //!
 //! | topic | payload | key | written by | read by |
 //! |---|---|---|---|---|
-//! | [`GatewayEvents`] | [`GatewayEvent`] | guild, else bot | sharder | worker |
+//! | [`GatewayEvents`] | [`GatewayEvent`] | guild, else bot | sharder | worker, cache-sync-service |
 //! | [`LateInteractions`] | [`LateInteraction`] | guild, else bot | http-gateway, worker | worker |
+//! | [`CacheChanges`] | [`CacheChange`] | guild, else bot | cache-sync-service | each process of cache |
 //!
-//! Each has a second topic `<name>-dead` for what its readers could not handle.
+//! What consumer groups read has a second topic `<name>-dead` for what its readers could not handle.
 
 use std::time::Duration;
 
 use model::{
     TraceParent,
-    topics::{GatewayEvent, LateInteraction},
+    topics::{CacheChange, GatewayEvent, LateInteraction},
     trace,
 };
 use time::OffsetDateTime;
@@ -30,8 +31,8 @@ pub trait Topic: Send + Sync + 'static {
     const SCHEMA: u32 = 1;
     /// How long records are kept; the brokers' own setting where `None`.
     const RETENTION: Option<Duration> = None;
-    /// Whether its dead letters are kept until somebody deletes them; else they are by the brokers' own setting.
-    const KEEPS_DEAD_LETTERS: bool = true;
+    /// What becomes of its records that nobody could handle.
+    const DEAD_LETTERS: DeadLetters = DeadLetters::Kept;
 
     /// What a record means.
     type Payload: Clone + Send + Sync + 'static;
@@ -62,20 +63,41 @@ pub trait Topic: Send + Sync + 'static {
     fn decode(message: &Message) -> Result<Self::Payload, Undecodable>;
 }
 
+/// What becomes of records that nobody could handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadLetters {
+    /// They are kept until somebody deletes them.
+    Kept,
+    /// They are kept by the brokers' own setting.
+    Passing,
+    /// There are none: no consumer group reads the topic, and whoever follows it reads the truth anew.
+    ///
+    /// ```compile_fail,E0080
+    /// # use event_stream::{CacheChanges, KafkaConfig, dead_letters_of};
+    /// dead_letters_of::<CacheChanges>(&KafkaConfig::at("127.0.0.1:9092"));
+    /// ```
+    Never,
+}
+
+/// Fails to compile for a topic without dead letters.
+pub(crate) const fn assert_dead_letters<T: Topic>() {
+    const { assert!(!matches!(T::DEAD_LETTERS, DeadLetters::Never), "this topic has no dead letters") }
+}
+
 /// How a topic is made.
 pub(crate) struct Making<'a> {
     pub(crate) name: &'a str,
     pub(crate) retention: Option<Duration>,
-    pub(crate) keeps_dead_letters: bool,
+    pub(crate) dead_letters: DeadLetters,
 }
 
 /// Every topic, for making them.
-pub(crate) fn all(config: &KafkaConfig) -> [Making<'_>; 2] {
-    [making::<GatewayEvents>(config), making::<LateInteractions>(config)]
+pub(crate) fn all(config: &KafkaConfig) -> [Making<'_>; 3] {
+    [making::<GatewayEvents>(config), making::<LateInteractions>(config), making::<CacheChanges>(config)]
 }
 
 fn making<T: Topic>(config: &KafkaConfig) -> Making<'_> {
-    Making { name: T::name(config), retention: T::RETENTION, keeps_dead_letters: T::KEEPS_DEAD_LETTERS }
+    Making { name: T::name(config), retention: T::RETENTION, dead_letters: T::DEAD_LETTERS }
 }
 
 /// Reads a record of topic `T`.
@@ -90,6 +112,7 @@ const SESSION: &str = "session";
 const SEQUENCE: &str = "sequence";
 const TYPE: &str = "type";
 const GUILD: &str = "guild";
+const VERSION: &str = "version";
 const INTERACTION: &str = "interaction";
 /// Nanoseconds since 1970.
 const RECEIVED_AT: &str = "received-at-ns";
@@ -158,7 +181,7 @@ impl Topic for LateInteractions {
     const LABEL: &'static str = "interactions";
     const RETENTION: Option<Duration> = Some(Duration::from_secs(15 * 60));
     // Nobody can answer an old click.
-    const KEEPS_DEAD_LETTERS: bool = false;
+    const DEAD_LETTERS: DeadLetters = DeadLetters::Passing;
     type Payload = LateInteraction;
 
     fn name(config: &KafkaConfig) -> &str {
@@ -195,6 +218,50 @@ impl Topic for LateInteractions {
             guild: headers.parse_optional(GUILD)?,
             received_at: received_at(headers)?,
             trace: read_trace(headers),
+            payload: message.body()?.clone(),
+        })
+    }
+}
+
+/// What changed in the cache.
+///
+/// Every process that holds a cache reads all of it, see [`Follower`](crate::Follower). The truth is in Postgres: who was
+/// away for longer than records are kept reads it anew.
+#[derive(Debug)]
+pub struct CacheChanges;
+
+impl Topic for CacheChanges {
+    const LABEL: &'static str = "changes";
+    const RETENTION: Option<Duration> = Some(Duration::from_hours(6));
+    const DEAD_LETTERS: DeadLetters = DeadLetters::Never;
+    type Payload = CacheChange;
+
+    fn name(config: &KafkaConfig) -> &str {
+        &config.cache_topic
+    }
+
+    fn key(change: &CacheChange) -> Key {
+        Key::guild_or_bot(change.guild, change.bot)
+    }
+
+    fn headers(change: &CacheChange, headers: &mut HeaderWriter) {
+        headers.number(BOT, change.bot);
+        if let Some(guild) = change.guild {
+            headers.number(GUILD, guild);
+        }
+        headers.number(VERSION, change.version);
+    }
+
+    fn body(change: &CacheChange) -> &[u8] {
+        &change.payload
+    }
+
+    fn decode(message: &Message) -> Result<CacheChange, Undecodable> {
+        let headers = &message.headers;
+        Ok(CacheChange {
+            bot: headers.parse(BOT)?,
+            guild: headers.parse_optional(GUILD)?,
+            version: headers.parse(VERSION)?,
             payload: message.body()?.clone(),
         })
     }
@@ -279,11 +346,23 @@ mod tests {
         }
 
         #[test]
+        fn a_change_of_the_cache_comes_back_whole(
+            bot in 1..u64::MAX, guild in proptest::option::of(1..u64::MAX), version: u64, payload: Vec<u8>,
+        ) {
+            let change =
+                CacheChange { bot: Id::new(bot), guild: guild.map(Id::new), version, payload: Bytes::from(payload) };
+            let message = on_the_wire::<CacheChanges>(&change);
+            let key = guild.unwrap_or(bot).to_string();
+            prop_assert_eq!(message.key.as_deref(), Some(key.as_bytes()));
+            prop_assert_eq!(decode::<CacheChanges>(&message), Ok(change));
+        }
+
+        #[test]
         fn any_headers_decode_or_are_refused_but_never_panic(
-            values in proptest::collection::vec(proptest::option::of(proptest::collection::vec(any::<u8>(), 0..24)), 8),
+            values in proptest::collection::vec(proptest::option::of(proptest::collection::vec(any::<u8>(), 0..24)), 9),
             payload: Option<Vec<u8>>,
         ) {
-            let names = ["schema", BOT, SHARD, SESSION, SEQUENCE, TYPE, GUILD, RECEIVED_AT];
+            let names = ["schema", BOT, SHARD, SESSION, SEQUENCE, TYPE, GUILD, RECEIVED_AT, VERSION];
             let pairs: Vec<(&str, &[u8])> =
                 names.into_iter().zip(&values).filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
             let message = Message {
@@ -291,6 +370,7 @@ mod tests {
                 headers: Headers::from_pairs(pairs), payload: payload.map(Bytes::from),
             };
             let _ = decode::<GatewayEvents>(&message);
+            let _ = decode::<CacheChanges>(&message);
         }
     }
 

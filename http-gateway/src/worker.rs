@@ -10,12 +10,13 @@ use std::{
 
 use anyhow::Context;
 use bytes::Bytes;
+use common::http::shared_key;
 use model::{TraceParent, routes, trace};
 use reqwest::{
     StatusCode,
-    header::{self, HeaderValue, InvalidHeaderValue},
+    header::{self, HeaderValue},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 use twilight_model::id::{Id, marker::ApplicationMarker};
@@ -43,7 +44,7 @@ impl Worker {
     /// When the HTTP client cannot be made, or the key cannot be sent in a header.
     pub fn new(name: &str, address: &Url, key: Option<&SecretString>, metrics: Metrics) -> anyhow::Result<Self> {
         let url = format!("{}{}", address.as_str().trim_end_matches('/'), routes::INTERACTIONS);
-        let key = key.map(bearer).transpose().context("WORKER_SHARED_KEY holds what no header can")?;
+        let key = key.map(shared_key::bearer).transpose().context("WORKER_SHARED_KEY holds what no header can")?;
         Ok(Self { http: common::http::client(name)?, url: url.into(), key, metrics, silent: Arc::default() })
     }
 
@@ -98,12 +99,6 @@ impl Worker {
             _ => {}
         }
     }
-}
-
-fn bearer(key: &SecretString) -> Result<HeaderValue, InvalidHeaderValue> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Why there is no answer.

@@ -55,6 +55,19 @@ pub struct LateInteraction {
     pub payload: Bytes,
 }
 
+/// What changed in the cache, of topic `cache-changes`: written once Postgres has it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CacheChange {
+    /// The bot whose cache it is.
+    pub bot: Id<ApplicationMarker>,
+    /// The guild that it is about, where it is about one.
+    pub guild: Option<Id<GuildMarker>>,
+    /// The guild's number of changes after this one.
+    pub version: u64,
+    /// What changed, in the cache's own compact form.
+    pub payload: Bytes,
+}
+
 // Payloads hold what people wrote, and tokens: only their size is shown.
 impl fmt::Debug for GatewayEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,6 +93,17 @@ impl fmt::Debug for LateInteraction {
             .field("guild", &self.guild)
             .field("received_at", &self.received_at)
             .field("trace", &self.trace)
+            .field("payload_bytes", &self.payload.len())
+            .finish()
+    }
+}
+
+impl fmt::Debug for CacheChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheChange")
+            .field("bot", &self.bot)
+            .field("guild", &self.guild)
+            .field("version", &self.version)
             .field("payload_bytes", &self.payload.len())
             .finish()
     }
@@ -112,5 +136,7 @@ mod tests {
             payload: Bytes::from_static(b"hush"),
         };
         assert!(!format!("{event:?}").contains("hush"));
+        let change = CacheChange { bot: Id::new(1), guild: None, version: 1, payload: Bytes::from_static(b"hush") };
+        assert!(!format!("{change:?}").contains("hush"));
     }
 }

@@ -8,6 +8,7 @@ use tokio::{
     },
     sync::watch,
 };
+use url::Url;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pass {
@@ -36,6 +37,16 @@ impl Door {
     /// A shut door in front of `server` (host and port).
     pub async fn shut_before(server: impl Into<String>) -> Self {
         Self::before(server.into(), None, Pass::Shut).await
+    }
+
+    /// A shut door in front of the Postgres of this address, and the address by way of the door.
+    pub async fn shut_before_postgres(uri: &str) -> (Self, String) {
+        let mut uri = Url::parse(uri).expect("an address of Postgres");
+        let server = format!("{}:{}", uri.host_str().unwrap_or("127.0.0.1"), uri.port().unwrap_or(5432));
+        let door = Self::shut_before(server).await;
+        uri.set_host(Some("127.0.0.1")).expect("a host can be set");
+        uri.set_port(Some(door.addr().port())).expect("a port can be set");
+        (door, uri.to_string())
     }
 
     /// A shut door in front of the Kafka broker `server` (host and port).

@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod door;
 mod redis;
+pub mod wait;
 
 pub use self::{door::Door, redis::Redis};

@@ -1,5 +1,6 @@
 //! HTTP clients for everything but Discord, which has [its own](crate::discord).
 
+pub mod shared_key;
 mod transparent;
 
 use std::time::Duration;

@@ -58,16 +58,22 @@ pub struct Meta {
     pub offset: i64,
     /// Which call of the handler this is in this process, from 1.
     pub attempt: u32,
+    /// Which assignment of the partition to this process this is: numbers are unique in the process; while the number
+    /// stays, nobody else handled records of the partition in between. Only a process that the group took for dead, and that
+    /// has not heard of it, can be wrong: it goes on for a moment beside whoever has the partition now, and what it commits
+    /// is refused.
+    pub assignment: u64,
     pub(super) message: Arc<Message>,
 }
 
 impl Meta {
-    pub(super) fn of(message: &Arc<Message>, attempt: u32) -> Meta {
+    pub(super) fn of(message: &Arc<Message>, attempt: u32, assignment: u64) -> Meta {
         Meta {
             topic: Arc::clone(&message.topic),
             partition: message.partition,
             offset: message.offset,
             attempt,
+            assignment,
             message: Arc::clone(message),
         }
     }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,9 +25,14 @@ use crate::{
     kind::{Each, Kind, Priority},
 };
 
+/// Assignments that the process was given so far, of any topic.
+static ASSIGNMENTS: AtomicU64 = AtomicU64::new(0);
+
 /// One assignment of one partition. When the partition is lost and comes back, that is another one.
 pub(super) struct Partition {
     pub(super) number: i32,
+    /// Which assignment this is: a number that the process gives once.
+    pub(super) assignment: u64,
     room: Arc<Room>,
     gate: Arc<Gate>,
     metrics: EventMetrics,
@@ -93,6 +101,7 @@ impl Partition {
         let Rules { room, gate, metrics, halted, abandoned } = rules;
         Partition {
             number,
+            assignment: ASSIGNMENTS.fetch_add(1, Ordering::Relaxed),
             room,
             gate,
             metrics,

@@ -71,6 +71,7 @@ impl<T: Topic> Consumer<T> {
     ///
     /// When a setting is wrong, no broker answers within 5 s, or the topic does not exist.
     pub async fn connect(config: &KafkaConfig, client_id: &str, dead_letters: &Producer) -> Result<Consumer<T>, Error> {
+        topics::assert_dead_letters::<T>();
         let topic: Arc<str> = T::name(config).into();
         let group = format!("{}.{}", config.group.as_deref().unwrap_or(client_id), T::LABEL);
         let owned = Arc::new(Owned::new(Arc::clone(&topic), Metrics::new(T::LABEL)));
@@ -281,7 +282,7 @@ where
             if number == 1 {
                 self.event_metrics.waited(record.kind.priority, record.since.elapsed());
             }
-            (self.handler)(payload.clone(), Meta::of(message, number))
+            (self.handler)(payload.clone(), Meta::of(message, number, partition.assignment))
         };
         let failed = |attempt, how, error: &str| {
             self.event_metrics.error(record.kind, how);

@@ -14,7 +14,7 @@ use crate::{
     envelope::{Message, Undecodable},
     error::Error,
     reader::{self, Read, Span},
-    topics::Topic,
+    topics::{self, Topic},
 };
 
 /// A dead letter as it lies in its topic.
@@ -78,8 +78,9 @@ impl Selection {
     }
 }
 
-/// The name of the topic that takes the dead letters of topic `T`.
+/// The name of the topic that takes the dead letters of topic `T`. Does not compile for a topic that has none.
 pub fn dead_letters_of<T: Topic>(config: &KafkaConfig) -> String {
+    topics::assert_dead_letters::<T>();
     topic(T::name(config))
 }
 

@@ -21,7 +21,14 @@ use super::{
     native::{Current, Metrics},
     receipts::{Receipts, Waiting},
 };
-use crate::{client, config::KafkaConfig, dead_letters, envelope::HeaderWriter, error::Error, topics::Topic};
+use crate::{
+    client,
+    config::KafkaConfig,
+    dead_letters,
+    envelope::HeaderWriter,
+    error::Error,
+    topics::{self, Topic},
+};
 
 /// How long [`Producer::connect`] waits for the brokers before it fails and may be tried again.
 const WARM: Duration = Duration::from_secs(10);
@@ -261,6 +268,7 @@ impl Producer {
     }
 
     fn hand_over_refused<T: Topic>(&self, payload: &T::Payload, error: &Error, waiting: Waiting) -> Result<(), Error> {
+        topics::assert_dead_letters::<T>();
         let mut headers = HeaderWriter::new(T::SCHEMA);
         T::headers(payload, &mut headers);
         let (topic, key) = (T::name(&self.names), T::key(payload));

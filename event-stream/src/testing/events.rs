@@ -1,4 +1,4 @@
-use model::topics::GatewayEvent;
+use model::topics::{CacheChange, GatewayEvent};
 use time::OffsetDateTime;
 use twilight_model::id::Id;
 
@@ -19,4 +19,14 @@ pub fn event(guild: u64, sequence: u64) -> GatewayEvent {
         trace: None,
         payload: format!(r#"{{"op":0,"s":{sequence},"t":"MESSAGE_CREATE","d":{{}}}}"#).into(),
     }
+}
+
+/// A change of a guild's cache, which it had so many of then.
+///
+/// # Panics
+///
+/// When `guild` is 0, which is no guild.
+pub fn change(guild: u64, version: u64) -> CacheChange {
+    let payload = format!("change {version}").into();
+    CacheChange { bot: Id::new(1), guild: Some(Id::new(guild)), version, payload }
 }

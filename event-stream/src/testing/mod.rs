@@ -2,13 +2,15 @@
 
 mod events;
 mod groups;
+mod losses;
 mod poison;
 mod raw;
 mod topics;
 mod wire;
 
-pub use events::event;
+pub use events::{change, event};
 pub use groups::behind;
+pub use losses::{delete_records, delete_topic};
 pub use poison::{Expected, Poison, poison};
 pub use raw::{Raw, send_raw};
 pub use topics::{config, dead_letters_of, limit, limit_events, producer, read_all, read_raw};

@@ -33,6 +33,7 @@ pub fn config() -> KafkaConfig {
     KafkaConfig {
         events_topic: format!("test-events-{suffix}"),
         interactions_topic: format!("test-interactions-{suffix}"),
+        cache_topic: format!("test-changes-{suffix}"),
         group: Some(format!("test-{suffix}")),
         partitions: 4,
         ..KafkaConfig::at(brokers)

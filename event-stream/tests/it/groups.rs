@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use event_stream::{Bounds, GatewayEvents};
+use event_stream::{Bounds, GatewayEvents, Meta};
 use model::topics::GatewayEvent;
 
 use crate::support::{Kafka, Log, Running, event, id, until, within};
@@ -120,10 +120,8 @@ async fn work_that_outlasts_the_grace_is_abandoned_and_done_by_the_new_owner() {
     b.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_handler_that_blocks_its_thread_is_waited_for_when_its_partition_comes_back() {
-    let kafka = Kafka::with_partitions(2).await;
-    // A guild in each partition, because the second member may get either.
+/// A guild in each of two partitions, with an event each.
+async fn guild_in_each(kafka: &Kafka) -> HashMap<i32, u64> {
     let mut guilds = HashMap::new();
     for guild in 1.. {
         guilds.entry(kafka.producer.send::<GatewayEvents>(&event(guild, 1)).await.unwrap().partition).or_insert(guild);
@@ -131,6 +129,72 @@ async fn a_handler_that_blocks_its_thread_is_waited_for_when_its_partition_comes
             break;
         }
     }
+    guilds
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Assigned {
+    by: &'static str,
+    partition: i32,
+    number: u64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_an_assignment_stays_until_another_member_had_the_partition() {
+    let kafka = Kafka::with_partitions(2).await;
+    let guilds = guild_in_each(&kafka).await;
+    let log: Log<Assigned> = Log::new();
+    let member = async |by| {
+        let log = log.clone();
+        let handler = move |_, meta: Meta| {
+            log.push(Assigned { by, partition: meta.partition, number: meta.assignment });
+            async { Ok(()) }
+        };
+        kafka.consume(Bounds::default(), 4, handler).await
+    };
+    let mut sequence = 1;
+    let mut feed_until = async |reached: &dyn Fn(&[Assigned]) -> bool| {
+        let feeding = async {
+            while !reached(&log.entries()) {
+                sequence += 1;
+                kafka.send(guilds.values().map(|guild| event(*guild, sequence))).await;
+            }
+        };
+        within(feeding).await;
+        log.entries()
+    };
+    let of = |entries: &[Assigned], by, partition| -> Vec<u64> {
+        let wanted = entries.iter().filter(|known| known.by == by && known.partition == partition);
+        wanted.map(|known| known.number).collect()
+    };
+
+    let a = member("a").await;
+    let first = feed_until(&|entries| (0..2).all(|partition| of(entries, "a", partition).len() > 20)).await;
+    let b = member("b").await;
+    let shared = feed_until(&|entries| entries.iter().filter(|known| known.by == "b").count() > 20).await;
+    let moved = shared.iter().find(|known| known.by == "b").unwrap().partition;
+    b.stop().await;
+    let before = log.entries().len();
+    let last = feed_until(&|entries| of(&entries[before..], "a", moved).len() > 20).await;
+    a.stop().await;
+
+    let numbers = |entries: &[Assigned], by, partition| of(entries, by, partition).into_iter().collect::<HashSet<_>>();
+    let (old, between) = (numbers(&first, "a", moved), numbers(&last, "b", moved));
+    let both = numbers(&last, "a", moved);
+    let new: HashSet<_> = both.difference(&old).copied().collect();
+    assert_eq!([old.len(), between.len(), new.len()], [1, 1, 1]);
+    assert!(new.is_disjoint(&between) && old.is_disjoint(&between));
+    // The new number begins behind what the other one did, and the old one does not come back.
+    assert_eq!(numbers(&last[before..], "a", moved), new);
+    assert_eq!(numbers(&last, "a", 1 - moved).len(), 1);
+    assert!(numbers(&last, "a", 1 - moved).is_disjoint(&both));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_handler_that_blocks_its_thread_is_waited_for_when_its_partition_comes_back() {
+    let kafka = Kafka::with_partitions(2).await;
+    // In each partition, because the second member may get either.
+    let guilds = guild_in_each(&kafka).await;
     let (log, release) = (Log::new(), Arc::new(OnceLock::new()));
     let blocking = {
         let (log, guilds, release) = (log.clone(), guilds.clone(), Arc::clone(&release));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod dead_letters;
+mod follower;
 mod groups;
 mod lag;
 mod members;

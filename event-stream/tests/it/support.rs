@@ -129,7 +129,7 @@ impl Running {
 
 /// What a consumer shows.
 #[derive(Clone)]
-pub(crate) struct Metrics(Registry);
+pub(crate) struct Metrics(pub(crate) Registry);
 
 impl Metrics {
     /// The values of a metric by its labels, without that of the topic; of a histogram how often something was observed.

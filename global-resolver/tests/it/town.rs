@@ -1,9 +1,6 @@
 //! Several gates before one Discord, each with its own way to the Redis of all.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use axum::http::Method;
 use common::{
@@ -19,7 +16,7 @@ use global_resolver::{
     fleet::{FleetConfig, Settings},
 };
 use serde_json::Value;
-use testing::Door;
+use testing::{Door, wait::wait_for};
 use tokio::runtime::Runtime;
 
 use crate::upstream::{Hit, TOKEN, Upstream, header};
@@ -276,9 +273,5 @@ fn find<'value>(value: &'value Value, name: &str) -> Option<&'value Value> {
 
 /// Waits until it is so.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait_for(what, PATIENCE, async || is_so().await.then_some(())).await;
 }

@@ -1,9 +1,9 @@
 //! The HTTP routes.
 
 mod interactions;
-mod key;
 
-use axum::{Router, middleware::from_fn_with_state, routing::post};
+use axum::{Router, routing::post};
+use common::http::shared_key;
 use model::routes;
 use secrecy::SecretString;
 
@@ -12,8 +12,5 @@ use crate::context::Context;
 /// All routes. Where there is a key, only those who have it are answered.
 pub fn router(cx: Context, key: Option<SecretString>) -> Router {
     let router = Router::new().route(routes::INTERACTIONS, post(interactions::post)).with_state(cx);
-    match key {
-        Some(key) => router.route_layer(from_fn_with_state(key, key::demand)),
-        None => router,
-    }
+    shared_key::demand(router, key, "WORKER_SHARED_KEY")
 }
