@@ -6,6 +6,8 @@
 //! message comes last), texts and ids that do not repeat within the window of the compression, and sizes as ordered.
 
 mod frames;
+mod guild;
 mod server;
+mod words;
 
-pub use server::serve;
+pub use self::{frames::guild_id, guild::reference_guild, server::serve};

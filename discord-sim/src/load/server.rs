@@ -30,11 +30,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::frames::{Frame, VARIETY, guild_create, guild_id, messages};
+use super::{
+    frames::{Frame, VARIETY, guild_id, messages},
+    guild::{BOT, reference_guild},
+};
 use crate::gateway::Compression;
 
-/// The bot that everything is sent to.
-const BOT: u64 = 4_242_424_242_424_242;
 /// Events after which a connection looks for what it received.
 const STRIDE: u64 = 64;
 
@@ -46,7 +47,7 @@ const STRIDE: u64 = 64;
 pub async fn serve(listener: TcpListener) -> std::io::Result<()> {
     let load = Load(Arc::new(Inner {
         addr: listener.local_addr()?,
-        guilds: Mutex::new(Guilds { per_shard: 0, bytes: 35_000 }),
+        guilds: Mutex::new(Guilds { per_shard: 0 }),
         shards: Mutex::default(),
         dispatched: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
@@ -85,8 +86,6 @@ struct Inner {
 #[derive(Clone, Copy, Deserialize)]
 struct Guilds {
     per_shard: u64,
-    /// JSON of one GUILD_CREATE.
-    bytes: usize,
 }
 
 /// What all connected shards together are to get; body of `POST /_load/events`.
@@ -310,7 +309,7 @@ impl Connection {
 
     /// READY and the guilds.
     async fn begin(&mut self, shard: [u64; 2]) -> Result<(), Ended> {
-        let Guilds { per_shard, bytes } = *self.load.guilds();
+        let Guilds { per_shard } = *self.load.guilds();
         let guilds: Vec<_> =
             (0..per_shard).map(|place| json!({ "unavailable": true, "id": self.guild(place).to_string() })).collect();
         let ready = json!({
@@ -320,10 +319,9 @@ impl Connection {
             "guilds": guilds, "application": { "id": BOT.to_string(), "flags": 0 }, "auth": {}, "_trace": [],
         });
         self.dispatch(&Frame::new("READY", &ready.to_string()), 0).await?;
-        let prepared: Vec<_> = (0..per_shard.min(64)).map(|n| guild_create(n, bytes)).collect();
         for place in 0..per_shard {
-            let frame = &prepared[usize::try_from(place).unwrap_or(0) % prepared.len()];
-            self.dispatch(frame, self.guild(place)).await?;
+            let guild = self.guild(place);
+            self.dispatch(&Frame::new("GUILD_CREATE", &reference_guild(guild)), guild).await?;
         }
         Ok(())
     }

@@ -69,11 +69,14 @@ pub(super) async fn create(
         let json = role.to_json();
         let guild = state.guilds.get_mut(&guild_id).ok_or_else(|| ApiError::unknown(10004, "Guild"))?;
         // A new role stands just above @everyone; the others make room.
+        let mut moved = Vec::new();
         for other in guild.roles.values_mut().filter(|other| other.position >= 1) {
             other.position += 1;
+            moved.push(other.to_json());
         }
         guild.roles.insert(role.id, role);
         tell(state, guild_id, "GUILD_ROLE_CREATE", &json);
+        moved.iter().for_each(|role| tell(state, guild_id, "GUILD_ROLE_UPDATE", role));
         Ok(Json(json))
     })
 }

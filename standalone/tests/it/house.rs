@@ -9,7 +9,7 @@ use std::{
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// Libraries that services are built of.
-const LIBRARIES: [&str; 4] = ["model", "common", "event-stream", "database"];
+const LIBRARIES: [&str; 5] = ["model", "common", "event-stream", "database", "cache"];
 /// Crates that may depend on services, and are none.
 const ABOVE_SERVICES: [&str; 3] = ["standalone", "e2e", "bench"];
 /// The simulator and the tests that use it.
@@ -61,7 +61,7 @@ fn each_library_of_the_outside_has_one_door() {
     for (library, doors) in [
         // `bench` holds the sharder against a bare program of these two.
         ("rdkafka", &["event-stream", "bench"][..]),
-        ("sqlx", &["database"]),
+        ("sqlx", &["bench", "cache", "database"]),
         ("deadpool-redis", &["common", "sharder"]),
         ("hyper-util", &["common"]),
         ("twilight-gateway", &["sharder", "bench"]),

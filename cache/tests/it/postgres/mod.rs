@@ -1,0 +1,7 @@
+//! What only a database can do wrong.
+
+mod purge;
+mod racing;
+mod refill;
+mod rows;
+mod schema;
