@@ -23,6 +23,8 @@ pub enum SetupTurn {
         /// The oldest click whose run may have made what was not stored, the caller's own where there was none before:
         /// Discord counts ids by time, so what it may have made has a greater id.
         since: Id<InteractionMarker>,
+        /// Nobody began before: nothing was made that is not stored.
+        fresh: bool,
     },
     /// This click made everything before.
     Repeated,
@@ -168,8 +170,8 @@ impl Settings<'_> {
         lease: Duration,
     ) -> Result<SetupTurn, Error> {
         let cause = Cause::click(bot, by);
-        let since = async {
-            sqlx::query_scalar!(
+        let turn = async {
+            sqlx::query!(
                 r#"
                 insert into guild_settings as settings (guild_id, setup_by, setup_leased_until, setup_since)
                 select $1, $2, clock_timestamp() + make_interval(secs => $3), $2
@@ -181,7 +183,10 @@ impl Settings<'_> {
                 where settings.setup_by is null
                     or settings.setup_by = excluded.setup_by
                     or settings.setup_leased_until <= clock_timestamp()
-                returning setup_since as "since!"
+                returning setup_since as "since!",
+                    not exists (
+                        select from guild_settings as before where guild_id = $1 and setup_since is not null
+                    ) as "fresh!"
                 "#,
                 column(guild),
                 column(by),
@@ -194,10 +199,10 @@ impl Settings<'_> {
         }
         .await
         .attempt("take the turn at the setup of guild", guild)?;
-        match since {
-            Some(since) => {
-                let since = id(since, "setup_since", format_args!("the settings of guild {guild}"))?;
-                Ok(SetupTurn::Begun { since })
+        match turn {
+            Some(turn) => {
+                let since = id(turn.since, "setup_since", format_args!("the settings of guild {guild}"))?;
+                Ok(SetupTurn::Begun { since, fresh: turn.fresh })
             }
             None if self.was_set_up_by(guild, &cause).await? => Ok(SetupTurn::Repeated),
             None => Ok(SetupTurn::Taken),

@@ -28,6 +28,8 @@ pub struct Config {
     pub identify: Settings,
     /// `GATEWAY_MESSAGE_CONTENT`: whether the privileged intent for the text of messages is asked for.
     pub message_content: bool,
+    /// `GATEWAY_MEMBERS`: whether the privileged intent for the comings and goings of members is asked for.
+    pub members: bool,
     /// Redis, which keeps the sessions.
     pub redis: RedisConfig,
     /// Kafka, which takes the events.
@@ -133,6 +135,14 @@ impl FromEnv for Config {
             .about("whether to ask for the privileged intent MESSAGE_CONTENT; without it transcripts lack texts")
             .default("true")
             .required();
+        let members = env
+            .var("GATEWAY_MEMBERS")
+            .about(
+                "whether to ask for the privileged intent GUILD_MEMBERS; without it the cache knows members only as they \
+                 write or click",
+            )
+            .default("false")
+            .required();
         let redis = RedisConfig::from_env(env);
         let kafka = KafkaConfig::from_env(env);
         let discord = DiscordConfig::from_env(env);
@@ -145,6 +155,7 @@ impl FromEnv for Config {
             buckets: buckets?,
             identify: identify?,
             message_content: message_content?,
+            members: members?,
             redis: redis?,
             kafka: kafka?,
             discord: discord?,
@@ -308,7 +319,7 @@ mod tests {
     fn the_token_may_come_from_the_shared_variable() {
         let mut env = Env::from_pairs([("DISCORD_TOKEN", "t"), ("KAFKA_BROKERS", "127.0.0.1:9092")]);
         let config: Config = common::config::read(&mut env).unwrap();
-        assert!(config.message_content && config.bot.is_none() && config.buckets.is_none());
+        assert!(config.message_content && !config.members && config.bot.is_none() && config.buckets.is_none());
         assert_eq!(config.identify, Settings::default());
     }
 

@@ -11,19 +11,21 @@ use twilight_model::gateway::CloseCode;
 /// Where the bot's token comes from, for whoever has to mend it.
 pub const TOKEN: &str = "SHARDER_TOKEN (or DISCORD_TOKEN)";
 
-/// What the bot asks for.
+/// What every bot asks for.
 ///
 /// - `GUILDS`: guilds, roles, channels and threads appear, change and go. Tickets live in channels.
 /// - `GUILD_MESSAGES`: messages appear, are edited and deleted. Transcripts are made of them.
-/// - `MESSAGE_CONTENT` (privileged): the texts of those messages.
-///
-/// `GUILD_MEMBERS` is not asked for: an interaction carries its member.
-pub const INTENTS: Intents = Intents::GUILDS.union(Intents::GUILD_MESSAGES).union(Intents::MESSAGE_CONTENT);
+/// - `GUILD_EMOJIS_AND_STICKERS` (Discord's `GUILD_EXPRESSIONS`): emojis change. Buttons show them.
+pub const INTENTS: Intents = Intents::GUILDS.union(Intents::GUILD_MESSAGES).union(Intents::GUILD_EMOJIS_AND_STICKERS);
 
-/// The intents with or without the privileged one.
+/// What a bot asks for with those of the privileged intents that it wants.
+///
+/// - `MESSAGE_CONTENT`: the texts of messages.
+/// - `GUILD_MEMBERS`: members come, change and go. Without it an interaction and a message still carry theirs.
 #[must_use]
-pub fn intents(message_content: bool) -> Intents {
-    if message_content { INTENTS } else { INTENTS.difference(Intents::MESSAGE_CONTENT) }
+pub fn intents(message_content: bool, members: bool) -> Intents {
+    let privileged = [(message_content, Intents::MESSAGE_CONTENT), (members, Intents::GUILD_MEMBERS)];
+    privileged.into_iter().filter(|(wanted, _)| *wanted).fold(INTENTS, |all, (_, intent)| all.union(intent))
 }
 
 /// Discord's answer to `GET /gateway/bot`.
@@ -81,9 +83,10 @@ pub struct FatalClose {
     pub cause: &'static str,
 }
 
-/// Why Discord closed a connection for good, and what the operator can do; `None` for codes after which we reconnect.
+/// Why Discord closed a connection that asked for these intents for good, and what the operator can do; `None` for codes
+/// after which we reconnect.
 #[must_use]
-pub fn fatal_close(code: u16) -> Option<&'static str> {
+pub fn fatal_close(code: u16, asked: Intents) -> Option<&'static str> {
     Some(match CloseCode::try_from(code).ok()? {
         CloseCode::AuthenticationFailed => {
             "the token is wrong or was reset: copy the current one from the bot's page in the developer portal into \
@@ -99,12 +102,27 @@ pub fn fatal_close(code: u16) -> Option<&'static str> {
         }
         CloseCode::InvalidApiVersion => "the gateway no longer speaks API version 10: update Tickets",
         CloseCode::InvalidIntents => "an intent is unknown to the gateway: update Tickets",
-        CloseCode::DisallowedIntents => {
+        CloseCode::DisallowedIntents => disallowed(asked),
+        _ => return None,
+    })
+}
+
+fn disallowed(asked: Intents) -> &'static str {
+    match (asked.contains(Intents::MESSAGE_CONTENT), asked.contains(Intents::GUILD_MEMBERS)) {
+        (true, true) => {
+            "one of the privileged intents MESSAGE_CONTENT and GUILD_MEMBERS is not enabled: switch both on under Bot \
+             in the developer portal, or set GATEWAY_MESSAGE_CONTENT=false and do without the texts of messages, or \
+             GATEWAY_MEMBERS=false and know members only as they write or click"
+        }
+        (false, true) => {
+            "the privileged intent GUILD_MEMBERS is not enabled: switch it on under Bot in the developer portal, or \
+             set GATEWAY_MEMBERS=false and know members only as they write or click"
+        }
+        _ => {
             "the privileged intent MESSAGE_CONTENT is not enabled: switch it on under Bot in the developer portal, \
              or set GATEWAY_MESSAGE_CONTENT=false and do without the texts of messages"
         }
-        _ => return None,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -115,15 +133,29 @@ mod tests {
     fn every_fatal_code_of_discord_has_an_explanation() {
         for code in 4000..4100 {
             let fatal = CloseCode::try_from(code).is_ok_and(|code| !code.can_reconnect());
-            assert_eq!(fatal_close(code).is_some(), fatal, "{code}");
+            assert_eq!(fatal_close(code, INTENTS).is_some(), fatal, "{code}");
         }
-        assert_eq!(fatal_close(1006), None);
+        assert_eq!(fatal_close(1006, INTENTS), None);
     }
 
     #[test]
-    fn the_privileged_intent_can_be_left_out() {
-        assert!(intents(true).contains(Intents::MESSAGE_CONTENT));
-        assert_eq!(intents(false), Intents::GUILDS | Intents::GUILD_MESSAGES);
+    fn each_privileged_intent_can_be_left_out() {
+        assert_eq!(intents(false, false), INTENTS);
+        assert_eq!(intents(true, false), INTENTS | Intents::MESSAGE_CONTENT);
+        assert_eq!(intents(false, true), INTENTS | Intents::GUILD_MEMBERS);
+        let privileged = Intents::MESSAGE_CONTENT | Intents::GUILD_MEMBERS;
+        assert_eq!(intents(true, true), INTENTS | privileged);
+        assert!(!INTENTS.intersects(privileged | Intents::GUILD_PRESENCES));
+    }
+
+    #[test]
+    fn a_disallowed_intent_is_one_that_was_asked_for() {
+        let code = CloseCode::DisallowedIntents as u16;
+        for (message_content, members) in [(true, false), (false, true), (true, true)] {
+            let said = fatal_close(code, intents(message_content, members)).unwrap();
+            assert_eq!(said.contains("GATEWAY_MESSAGE_CONTENT=false"), message_content, "{said}");
+            assert_eq!(said.contains("GATEWAY_MEMBERS=false"), members, "{said}");
+        }
     }
 
     #[test]

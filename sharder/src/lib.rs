@@ -94,12 +94,11 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         "recommendation",
         async move { stop.run_until_cancelled(watch).await.map_or(Ok(()), |end| match end {}) },
     );
+    let intents = gateway::intents(config.message_content, config.members);
     let cx = shard::Cx {
         bot,
         total: range.total(),
-        config: ConfigBuilder::new(config.token.expose_secret().to_owned(), gateway::intents(config.message_content))
-            .proxy_url(info.base_url())
-            .build(),
+        config: ConfigBuilder::new(config.token.expose_secret().to_owned(), intents).proxy_url(info.base_url()).build(),
         identify,
         // The public bot has none.
         presence: watch::channel(None).1,

@@ -58,6 +58,10 @@ enum Name {
     HttpGateway,
     GlobalResolver,
     Worker,
+    Cache,
+    CacheSyncService,
+    ServerCounter,
+    StatsChannelUpdater,
 }
 
 /// How variables are written.
@@ -96,6 +100,14 @@ pub fn main() -> ExitCode {
         Command::Service { name: Name::HttpGateway } => service::main("http-gateway", http_gateway::run),
         Command::Service { name: Name::GlobalResolver } => service::main("global-resolver", global_resolver::run),
         Command::Service { name: Name::Worker } => service::main("worker", worker::run),
+        Command::Service { name: Name::Cache } => service::main("cache", cache::run),
+        Command::Service { name: Name::CacheSyncService } => {
+            service::main("cache-sync-service", cache_sync_service::run)
+        }
+        Command::Service { name: Name::ServerCounter } => service::main("server-counter", server_counter::run),
+        Command::Service { name: Name::StatsChannelUpdater } => {
+            service::main("stats-channel-updater", stats_channel_updater::run)
+        }
         Command::Config { format } => {
             settings::print(format);
             ExitCode::SUCCESS

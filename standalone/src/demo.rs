@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use cache::store::CacheDatabase;
 use common::{
     config::{Env, FromEnv, Invalid},
     redis::RedisConfig,
@@ -36,14 +37,16 @@ impl FromEnv for Config {
 /// The variables of the demo with its own broker.
 pub struct WithoutKafka {
     database: DatabaseConfig,
+    cache: CacheDatabase,
     redis: RedisConfig,
 }
 
 impl FromEnv for WithoutKafka {
     fn from_env(env: &mut Env) -> Result<Self, Invalid> {
         let database = DatabaseConfig::from_env(env);
+        let cache = CacheDatabase::from_env(env);
         let redis = RedisConfig::from_env(env);
-        Ok(Self { database: database?, redis: redis? })
+        Ok(Self { database: database?, cache: cache?, redis: redis? })
     }
 }
 
@@ -75,11 +78,11 @@ impl From<WithoutKafka> for Ground {
 pub async fn run(ground: Ground, listen: SocketAddr, service: Service) -> anyhow::Result<()> {
     let (backends, _broker) = match ground {
         Ground::Servers(backends) => (backends, None),
-        Ground::Embedded(WithoutKafka { database, redis }) => {
+        Ground::Embedded(WithoutKafka { database, cache, redis }) => {
             let broker = Broker::start().context("start the embedded broker")?;
             let kafka = broker.config();
             tracing::warn!("Kafka is embedded: every event is lost when this process ends");
-            (Backends { database, redis, kafka }, Some(broker))
+            (Backends { database, cache, redis, kafka }, Some(broker))
         }
     };
     let page = page_listener(listen).await?;
@@ -92,12 +95,18 @@ pub async fn run(ground: Ground, listen: SocketAddr, service: Service) -> anyhow
         metrics_addr: Some((Ipv4Addr::LOCALHOST, 0).into()),
         shards: ShardRange::new(0, 1, 1).context("one shard")?,
         message_content: true,
+        counter_addr: None,
+        counter_interval: Duration::from_secs(10),
+        stats_channel: None,
+        // The local Discord grants every intent.
+        cached_members: cache::Members { told: true, ..cache::Members::default() },
         discord: Upstream::at(Url::parse(&sim.api_url())?),
         backends,
     };
     service.serve_ops(config.metrics_addr).await?;
     let plan = Plan::make(config, &service).await?;
     let endpoint = format!("http://{}/interactions", plan.gateway.addr());
+    plan.cache.start(&service);
     plan.worker.start(&service);
     plan.gateway.start(&service);
     plan.sharder.start(&service);

@@ -15,6 +15,10 @@ pub fn all() -> Vec<(&'static str, Vec<Described>)> {
         ("http-gateway", docs::describe::<http_gateway::Config>()),
         ("global-resolver", docs::describe::<global_resolver::Config>()),
         ("worker", docs::describe::<worker::Config>()),
+        ("cache", docs::describe::<cache::Config>()),
+        ("cache-sync-service", docs::describe::<cache_sync_service::Config>()),
+        ("server-counter", docs::describe::<server_counter::Config>()),
+        ("stats-channel-updater", docs::describe::<stats_channel_updater::Config>()),
         ("every process", docs::describe::<common::telemetry::Telemetry>()),
     ]
 }

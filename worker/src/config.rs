@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use cache::ClientConfig;
 use common::{
     config::{Env, FromEnv, Invalid},
     discord::DiscordConfig,
@@ -28,6 +29,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// Where Discord is.
     pub discord: DiscordConfig,
+    /// Where the cache is.
+    pub cache: ClientConfig,
 }
 
 impl FromEnv for Config {
@@ -54,6 +57,7 @@ impl FromEnv for Config {
         let database = DatabaseConfig::from_env(env);
         let kafka = KafkaConfig::from_env(env);
         let discord = DiscordConfig::from_env(env);
+        let cache = ClientConfig::from_env(env);
         Ok(Config {
             server_addr: server_addr?,
             token: token?,
@@ -62,6 +66,7 @@ impl FromEnv for Config {
             database: database?,
             kafka: kafka?,
             discord: discord?,
+            cache: cache?,
         })
     }
 }

@@ -23,6 +23,8 @@ pub struct Context {
     pub db: Database,
     /// Discord as our bot sees it.
     pub discord: discord::Discord,
+    /// Guilds, as the cache knows them; where it does not, Discord is asked.
+    pub cache: cache::client::Client,
     /// Our bot. Its user and its application have the same id.
     pub bot: Id<ApplicationMarker>,
     /// The wall time.
@@ -47,13 +49,17 @@ impl Context {
     /// The same for the work of one guild: guilds take turns at Discord.
     #[must_use]
     pub fn for_guild(&self, guild: Id<GuildMarker>) -> Context {
-        Context { discord: self.discord.for_guild(guild), ..self.clone() }
+        self.by(self.discord.for_guild(guild))
     }
 
     /// The same for work that nobody waits for: others go first at Discord.
     #[must_use]
     pub fn in_bulk(&self) -> Context {
-        Context { discord: self.discord.in_bulk(), ..self.clone() }
+        self.by(self.discord.in_bulk())
+    }
+
+    fn by(&self, discord: discord::Discord) -> Context {
+        Context { cache: self.cache.by(discord.clone()), discord, ..self.clone() }
     }
 
     /// Sends a request that makes something, and reads the id of what was made: nothing else in the answer can fail us.

@@ -91,9 +91,13 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let (events, clicks) = (events.with_event_metrics(both.clone()), clicks.with_event_metrics(both));
     events.register(service.metrics()).context("register the metrics of events")?;
     clicks.register(service.metrics()).context("register the metrics of clicks")?;
+    let cache =
+        cache::client::Client::new(&config.cache, name, bot, discord.clone()).context("make the cache's client")?;
+    cache.register_metrics(service.metrics()).context("register the cache's metrics")?;
     let cx = Context {
         db,
         discord,
+        cache,
         bot,
         clock: Clock::system(),
         metrics,

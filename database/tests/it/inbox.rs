@@ -114,7 +114,10 @@ async fn what_was_undone_by_a_crash_is_done_by_the_next_delivery() {
     let mut tx = db.begin().await.unwrap();
     assert!(tx.settings().end_setup(GUILD, BOT, by, true).await.unwrap());
     drop(tx);
-    assert_eq!(db.settings().begin_setup(GUILD, BOT, by, LEASE).await.unwrap(), SetupTurn::Begun { since: by });
+    assert_eq!(
+        db.settings().begin_setup(GUILD, BOT, by, LEASE).await.unwrap(),
+        SetupTurn::Begun { since: by, fresh: false }
+    );
 }
 
 #[tokio::test]

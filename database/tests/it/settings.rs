@@ -1,6 +1,7 @@
 use database::SetupTurn;
 use model::{DEFAULT_TICKET_LIMIT, GuildSettings};
 use tokio::task::JoinSet;
+use twilight_model::id::{Id, marker::InteractionMarker};
 
 use crate::support::*;
 
@@ -47,7 +48,7 @@ async fn of_ten_setups_at_once_one_has_the_turn() {
     let turns = racing.join_all().await;
     let mut begun = turns.iter().filter(|(_, turn)| *turn != SetupTurn::Taken);
     let (by, turn) = begun.next().unwrap();
-    assert_eq!(*turn, SetupTurn::Begun { since: *by });
+    assert_eq!(*turn, begun_by(*by, true));
     assert_eq!(begun.next(), None);
     let mut settings = scratch.database.settings();
     assert_ne!(settings.begin_setup(OTHER_GUILD, BOT, fresh(), LEASE).await.unwrap(), SetupTurn::Taken);
@@ -74,8 +75,8 @@ async fn the_same_click_gets_its_turn_again_until_everything_is_made() {
     let scratch = scratch().await;
     let mut settings = scratch.database.settings();
     let by = fresh();
-    for _ in 0..2 {
-        assert_eq!(settings.begin_setup(GUILD, BOT, by, LEASE).await.unwrap(), SetupTurn::Begun { since: by });
+    for fresh in [true, false] {
+        assert_eq!(settings.begin_setup(GUILD, BOT, by, LEASE).await.unwrap(), begun_by(by, fresh));
         settings.end_setup(GUILD, BOT, by, false).await.unwrap();
     }
     settings.begin_setup(GUILD, BOT, by, LEASE).await.unwrap();
@@ -83,7 +84,7 @@ async fn the_same_click_gets_its_turn_again_until_everything_is_made() {
     assert_eq!(settings.begin_setup(GUILD, BOT, by, LEASE).await.unwrap(), SetupTurn::Repeated);
     // The guild is free for others meanwhile, and whoever has the turn keeps it.
     let other = fresh();
-    assert_eq!(settings.begin_setup(GUILD, BOT, other, LEASE).await.unwrap(), SetupTurn::Begun { since: other });
+    assert_eq!(settings.begin_setup(GUILD, BOT, other, LEASE).await.unwrap(), begun_by(other, true));
     assert_eq!(settings.begin_setup(GUILD, BOT, by, LEASE).await.unwrap(), SetupTurn::Repeated);
     assert!(settings.end_setup(GUILD, BOT, other, true).await.unwrap());
 }
@@ -93,11 +94,15 @@ async fn the_oldest_setup_that_may_have_left_something_is_known_until_all_is_sto
     let scratch = scratch().await;
     let mut settings = scratch.database.settings();
     let [died, broke_off, third, fourth] = [fresh(), fresh(), fresh(), fresh()];
-    assert_eq!(settings.begin_setup(GUILD, BOT, died, ENDED).await.unwrap(), SetupTurn::Begun { since: died });
-    assert_eq!(settings.begin_setup(GUILD, BOT, broke_off, LEASE).await.unwrap(), SetupTurn::Begun { since: died });
+    assert_eq!(settings.begin_setup(GUILD, BOT, died, ENDED).await.unwrap(), begun_by(died, true));
+    assert_eq!(settings.begin_setup(GUILD, BOT, broke_off, LEASE).await.unwrap(), begun_by(died, false));
     settings.end_setup(GUILD, BOT, broke_off, false).await.unwrap();
-    assert_eq!(settings.begin_setup(GUILD, BOT, third, LEASE).await.unwrap(), SetupTurn::Begun { since: died });
+    assert_eq!(settings.begin_setup(GUILD, BOT, third, LEASE).await.unwrap(), begun_by(died, false));
     settings.end_setup(GUILD, BOT, third, true).await.unwrap();
-    assert_eq!(settings.begin_setup(GUILD, BOT, fourth, LEASE).await.unwrap(), SetupTurn::Begun { since: fourth });
+    assert_eq!(settings.begin_setup(GUILD, BOT, fourth, LEASE).await.unwrap(), begun_by(fourth, true));
     assert_eq!(settings.by_guild(GUILD).await.unwrap(), GuildSettings::unset(GUILD));
+}
+
+fn begun_by(since: Id<InteractionMarker>, fresh: bool) -> SetupTurn {
+    SetupTurn::Begun { since, fresh }
 }

@@ -1,13 +1,18 @@
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
+use cache::{ClientConfig, store::CacheDatabase};
 use common::{config::Env, redis::RedisConfig, service::Service};
 use database::{Database, DatabaseConfig, scratch::Scratch};
-use discord_sim::{Sim, rate_limits::Mode, seed::Seed};
+use discord_sim::{Sim, rate_limits::Mode, seed::Seed, state::kind};
 use event_stream::KafkaConfig;
 use global_resolver::config::Upstream;
 use secrecy::SecretString;
 use sharder::config::ShardRange;
-use standalone::{Config, config::Backends};
+use standalone::{
+    Config,
+    config::{Backends, StatsChannel},
+};
+use stats_channel_updater::Pace;
 use tokio::net::TcpListener;
 use url::Url;
 use uuid::Uuid;
@@ -66,14 +71,19 @@ impl Ground {
         let redis = common::config::read::<RedisConfig>(&mut Env::load()).expect("REDIS_ADDR is valid");
         let direct = kafka.brokers.clone();
         let database = DatabaseConfig { uri: scratch.uri.clone(), threads: 8 };
+        let cache = CacheDatabase { uri: scratch.uri.clone(), threads: 4 };
         let config = Config {
             token: SecretString::from(seed.token(&sim)),
             server_addr: (Ipv4Addr::LOCALHOST, 0).into(),
             metrics_addr: None,
             shards: ShardRange::new(0, 1, 1).expect("one shard"),
             message_content: true,
+            counter_addr: None,
+            counter_interval: Duration::from_millis(100),
+            stats_channel: None,
+            cached_members: cache::Members { told: true, ..cache::Members::default() },
             discord: Upstream::at(Url::parse(&sim.api_url()).expect("Discord's address")),
-            backends: Backends { database, redis, kafka },
+            backends: Backends { database, cache, redis, kafka },
         };
         Self { sim, seed, config, direct, home: Home::Scratch(scratch) }
     }
@@ -110,6 +120,16 @@ impl Ground {
         self
     }
 
+    /// A voice channel of the seeded guild shows how many guilds there are.
+    #[must_use]
+    pub fn with_stats_channel(mut self) -> Self {
+        let channel = self.sim.write(|state| state.add_channel(self.seed.guild, kind::VOICE, "Servers: ?", None));
+        let template = "Servers: {count}".parse().expect("a template");
+        let pace = Pace { interval: Duration::from_millis(100), ..Pace::every(Duration::from_secs(10)) };
+        self.config.stats_channel = Some(StatsChannel { channel, template, pace });
+        self
+    }
+
     /// Its topics have so many partitions.
     #[must_use]
     pub fn with_partitions(mut self, partitions: i32) -> Self {
@@ -126,12 +146,13 @@ impl Ground {
         let backends = &mut self.config.backends;
         backends.redis = redis.config();
         backends.database = postgres.config();
+        backends.cache.uri = backends.database.uri.clone();
         self.home = Home::Own(Database::connect(&postgres.config()).await.expect("Postgres answers"));
         self
     }
 
-    pub(crate) fn world(self, endpoint: String, service: Service) -> World {
-        World::new(self, endpoint, service)
+    pub(crate) fn world(self, endpoint: String, cache: ClientConfig, service: Service) -> World {
+        World::new(self, endpoint, cache, service)
     }
 }
 
@@ -157,6 +178,7 @@ pub(crate) fn topics(cluster: KafkaConfig) -> KafkaConfig {
     KafkaConfig {
         events_topic: format!("e2e-{unique}-events"),
         interactions_topic: format!("e2e-{unique}-interactions"),
+        cache_topic: format!("e2e-{unique}-changes"),
         group: Some(format!("e2e-{unique}")),
         partitions: 3,
         ..cluster

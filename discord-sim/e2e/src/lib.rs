@@ -14,7 +14,7 @@ mod world;
 pub mod servers;
 pub mod wait;
 
-pub use check::{dead_letters, missing_events};
+pub use check::{cache_differences, dead_letters, missing_events};
 pub use ground::Ground;
 pub use load::Load;
 pub use testing::Door;

@@ -1,14 +1,22 @@
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
+use cache::ClientConfig;
 use common::{discord::DiscordConfig, service::Service};
 use database::Database;
 use discord_sim::{Sim, seed::Seed};
 use event_stream::KafkaConfig;
 use secrecy::{ExposeSecret, SecretString};
 use standalone::run::{Gateway, Plan, Worker};
-use url::Url;
 
-use crate::{Door, Ground, ground::Home, servers::Process, wait::wait_for};
+use crate::{
+    Door, Ground, cache_differences,
+    ground::Home,
+    servers::Process,
+    wait::{until, wait_for},
+};
 
 /// How interactions reach the bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +37,8 @@ pub struct World {
     pub kafka: KafkaConfig,
     /// Where the http-gateway takes interactions.
     pub endpoint: String,
+    /// Where guilds are cached.
+    pub cache: ClientConfig,
     pub(crate) shards: usize,
     home: Home,
     service: Service,
@@ -44,12 +54,21 @@ pub struct Processes {
     pub gateway: Process,
     /// Gateway shards.
     pub sharder: Process,
+    /// What every cache follows.
+    pub sync: Process,
+    /// Guilds in memory.
+    pub cache: Process,
 }
 
 impl World {
     /// Everything as tasks of this process, ready for clicks.
     pub async fn start(interactions: Interactions) -> Self {
-        let (world, ()) = Self::run(Ground::lay().await, |_, sharder, service| sharder.start(service)).await;
+        Self::whole_on(Ground::lay().await, interactions).await
+    }
+
+    /// The same on a ground of the test's choice.
+    pub async fn whole_on(ground: Ground, interactions: Interactions) -> Self {
+        let (world, ()) = Self::run(ground, |_, sharder, service| sharder.start(service)).await;
         world.ready(interactions).await;
         world
     }
@@ -59,7 +78,7 @@ impl World {
         Self::on_ground(Ground::lay().await, interactions).await
     }
 
-    /// The same on a ground of the test's choice.
+    /// The same, and that on a ground of the test's choice.
     pub async fn on_ground(ground: Ground, interactions: Interactions) -> (Self, Process) {
         let config = ground.config.clone();
         let (world, sharder) = Self::run(ground, |gate, _, _| Process::sharder(&config, gate)).await;
@@ -76,14 +95,16 @@ impl World {
         let config = &ground.config;
         let (bot, key) = (ground.seed.application.to_string(), ground.seed.public_key(&ground.sim));
         let resolver = Process::resolver(config);
-        let worker = Process::worker(config, &resolver.gate());
+        let (sync, cache) = (Process::cache_sync(config), Process::cache(config));
+        let worker = Process::worker(config, &resolver.gate(), &cache);
         let gateway = Process::gateway(config, &worker, bot, key);
         let sharder = Process::sharder(config, &resolver.gate());
-        let mut processes = Processes { resolver, worker, gateway, sharder };
+        let mut processes = Processes { resolver, worker, gateway, sharder, sync, cache };
         let endpoint = format!("http://{}/interactions", processes.gateway.address());
-        let world = ground.world(endpoint, Service::unattended("e2e"));
-        let Processes { resolver, worker, gateway, sharder } = &mut processes;
-        for process in [resolver, worker, gateway, sharder] {
+        let cached = processes.cache.cached();
+        let world = ground.world(endpoint, cached, Service::unattended("e2e"));
+        let Processes { resolver, worker, gateway, sharder, sync, cache } = &mut processes;
+        for process in [resolver, worker, gateway, sharder, sync, cache] {
             process.ready().await?;
         }
         world.ready(interactions).await;
@@ -94,24 +115,24 @@ impl World {
     pub async fn start_behind_doors() -> (Self, [Door; 3], SocketAddr) {
         let mut ground = Ground::lay().await;
         let backends = &mut ground.config.backends;
-        let mut uri = Url::parse(backends.database.uri.expose_secret()).expect("DATABASE_URI is an address");
-        let server = format!("{}:{}", uri.host_str().unwrap_or("127.0.0.1"), uri.port().unwrap_or(5432));
+        let (postgres, uri) = Door::shut_before_postgres(backends.database.uri.expose_secret()).await;
         let doors = [
-            Door::shut_before(server).await,
+            postgres,
             Door::shut_before(backends.redis.addr.clone()).await,
             Door::shut_before_kafka(backends.kafka.brokers.clone()).await,
         ];
-        uri.set_host(Some("127.0.0.1")).expect("a host can be set");
-        uri.set_port(Some(doors[0].addr().port())).expect("a port can be set");
-        backends.database.uri = SecretString::from(uri.to_string());
+        backends.database.uri = SecretString::from(uri);
+        backends.cache.uri = backends.database.uri.clone();
         backends.redis.addr = doors[1].addr().to_string();
         backends.kafka.brokers = doors[2].addr().to_string();
         let service = Service::unattended("e2e");
         let ops = service.serve_ops(Some((Ipv4Addr::LOCALHOST, 0).into())).await.expect("a port for health");
         let plan = Plan::make(ground.config.clone(), &service).await.expect("the services can be planned");
         plan.sharder.start(&service);
+        let cached = plan.cache.client();
+        plan.cache.start(&service);
         let endpoint = start(plan.worker, plan.gateway, &service);
-        (ground.world(endpoint, service), doors, ops.expect("an address of health"))
+        (ground.world(endpoint, cached, service), doors, ops.expect("an address of health"))
     }
 
     /// Worker and http-gateway as tasks, and whatever `sharder` makes of the sharder.
@@ -122,16 +143,18 @@ impl World {
         let service = Service::unattended("e2e");
         let plan = Plan::make(ground.config.clone(), &service).await.expect("the services can be planned");
         let sharder = sharder(&plan.discord, plan.sharder, &service);
+        let cached = plan.cache.client();
+        plan.cache.start(&service);
         let endpoint = start(plan.worker, plan.gateway, &service);
-        (ground.world(endpoint, service), sharder)
+        (ground.world(endpoint, cached, service), sharder)
     }
 
-    pub(crate) fn new(ground: Ground, endpoint: String, service: Service) -> Self {
+    pub(crate) fn new(ground: Ground, endpoint: String, cache: ClientConfig, service: Service) -> Self {
         let Ground { sim, seed, config, direct, home } = ground;
         let shards = config.shards.shards().len();
         // Tests look at the topics directly, not through a door.
         let kafka = KafkaConfig { brokers: direct, ..config.backends.kafka };
-        World { sim, seed, kafka, endpoint, shards, home, service }
+        World { sim, seed, kafka, endpoint, cache, shards, home, service }
     }
 
     /// Waits for registered commands, connected shards and ready services, and names the endpoint in the portal.
@@ -173,6 +196,9 @@ impl World {
     /// Ends the world, and fails the test if anything happened that must not: requests against Discord's description, dead letters, a
     /// service that failed.
     pub async fn finish(self) {
+        if let Err(differs) = self.cache_comes_right(discord_sim::sim::PATIENCE).await {
+            panic!("{differs}");
+        }
         let stopped = self.stop().await;
         assert!(stopped.is_ok(), "every service stops cleanly: {stopped:?}");
         let violations = self.sim.read(|state| state.ledger.violations.clone());
@@ -180,6 +206,33 @@ impl World {
         let dead = crate::dead_letters(&self.kafka).await;
         assert!(dead.is_empty(), "dead letters were left: {dead:#?}");
         self.leave().await;
+    }
+
+    /// Waits until the cache knows of every guild what Discord has.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time, with what differs.
+    pub async fn cache_comes_right(&self, patience: Duration) -> Result<(), String> {
+        self.comes_right(&self.cache, patience).await
+    }
+
+    /// The same of another cache process.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time, with what differs.
+    pub async fn comes_right(&self, cache: &ClientConfig, patience: Duration) -> Result<(), String> {
+        let mut last = String::new();
+        let waiting = until("the cache to be right", patience, async || {
+            last = match cache_differences(&self.sim, self.seed.application, cache).await {
+                Ok(differences) if differences.is_empty() => return Some(()),
+                Ok(differences) => differences.join("\n"),
+                Err(silence) => silence,
+            };
+            None
+        });
+        waiting.await.map_err(|vain| format!("{vain}:\n{last}"))
     }
 
     /// Stops the services that are tasks of this process.

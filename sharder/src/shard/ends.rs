@@ -124,7 +124,7 @@ impl Forwarder {
         self.leaving = None;
         self.disconnected(code, reason);
         if let Some(code) = code
-            && let Some(cause) = gateway::fatal_close(code)
+            && let Some(cause) = gateway::fatal_close(code, self.cx.config.intents())
         {
             bail!(FatalClose { shard: self.number, code, reason: reason.to_owned(), cause });
         }

@@ -198,7 +198,7 @@ impl Forwarder {
             Passed::Item(item) => self.take(item)?,
             Passed::Refused(error) => {
                 let code = CloseCode::AuthenticationFailed as u16;
-                let cause = gateway::fatal_close(code).unwrap_or_default();
+                let cause = gateway::fatal_close(code, self.cx.config.intents()).unwrap_or_default();
                 let reason = anyhow::Error::from(error);
                 bail!(FatalClose { shard: self.number, code, reason: format!("{reason:#}"), cause });
             }

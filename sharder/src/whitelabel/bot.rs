@@ -177,7 +177,8 @@ async fn start(
     let shard = shard::Cx {
         bot,
         total: 1,
-        config: ConfigBuilder::new(token.expose_secret().to_owned(), gateway::intents(wish.message_content))
+        // What customers enabled for their bots are no members.
+        config: ConfigBuilder::new(token.expose_secret().to_owned(), gateway::intents(wish.message_content, false))
             .proxy_url(info.base_url())
             .build(),
         identify,

@@ -60,6 +60,7 @@ impl House {
             buckets: None,
             identify: Settings { interval: Duration::ZERO, ..Settings::default() },
             message_content: true,
+            members: false,
             redis: self.redis.clone(),
             kafka: self.kafka.clone(),
             discord: DiscordConfig { api_url: Value::parse(&self.sim.api_url()).unwrap() },

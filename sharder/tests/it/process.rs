@@ -15,6 +15,7 @@ fn process(house: &House) -> Child {
         .env("KAFKA_BROKERS", &house.kafka.brokers)
         .env("KAFKA_TOPIC", &house.kafka.events_topic)
         .env("KAFKA_INTERACTIONS_TOPIC", &house.kafka.interactions_topic)
+        .env("KAFKA_CACHE_TOPIC", &house.kafka.cache_topic)
         .env("KAFKA_PARTITIONS", house.kafka.partitions.to_string())
         .env("METRICS_ADDR", "127.0.0.1:0")
         .env("RUST_LOG", "error")

@@ -58,6 +58,8 @@ async fn an_intent_that_is_not_enabled_is_named_and_can_be_left_out() {
         &sharder.ended().await.unwrap_err(),
         &["4014", "MESSAGE_CONTENT", "developer portal", "GATEWAY_MESSAGE_CONTENT=false"],
     );
+    let mut sharder = Sharder::start(Config { message_content: false, members: true, ..house.config() }).await;
+    says(&sharder.ended().await.unwrap_err(), &["4014", "GUILD_MEMBERS", "developer portal", "GATEWAY_MEMBERS=false"]);
 
     let sharder = Sharder::start(Config { message_content: false, ..house.config() }).await;
     sharder.until("/readyz", "ready").await;

@@ -20,6 +20,7 @@ fn process(town: &Town) -> Child {
         .env("KAFKA_BROKERS", &config.kafka.brokers)
         .env("KAFKA_TOPIC", &config.kafka.events_topic)
         .env("KAFKA_INTERACTIONS_TOPIC", &config.kafka.interactions_topic)
+        .env("KAFKA_CACHE_TOPIC", &config.kafka.cache_topic)
         .env("KAFKA_PARTITIONS", config.kafka.partitions.to_string())
         .env("METRICS_ADDR", "127.0.0.1:0")
         .env("RUST_LOG", "trace")

@@ -63,7 +63,35 @@ enum Broken {
     #[error(transparent)]
     Discord(#[from] discord::Error),
     #[error(transparent)]
+    Cache(#[from] cache::client::Error),
+    #[error(transparent)]
     Database(#[from] database::Error),
+}
+
+impl Broken {
+    /// What Discord said.
+    fn discord(&self) -> Option<&discord::Error> {
+        match self {
+            Broken::Discord(error) => Some(error),
+            Broken::Cache(error) => Some(error.discord()),
+            Broken::Database(_) => None,
+        }
+    }
+
+    /// Whether Discord does not have what the cache has: somebody deleted it a moment ago.
+    fn is_of_yesterday(&self) -> bool {
+        let missing = |error| matches!(failure(error), Failure::Gone | Failure::Category | Failure::Overwrite);
+        self.discord().is_some_and(missing)
+    }
+}
+
+/// The turn at a guild's setup.
+#[derive(Clone, Copy)]
+struct Turn {
+    /// What runs before this one made and could not store is younger than this.
+    since: Id<InteractionMarker>,
+    /// There was none.
+    fresh: bool,
 }
 
 /// Makes or reuses everything. A click that did so and comes again makes nothing, whatever was deleted since.
@@ -74,31 +102,42 @@ enum Broken {
 pub async fn set_up(cx: &Context, setup: &Setup) -> Result<Done, CommandError> {
     let Setup { guild, interaction, .. } = *setup;
     // Two runs in one guild would both make what both miss.
-    let since = match cx.db.settings().begin_setup(guild, cx.bot, interaction, LEASE).await? {
-        SetupTurn::Begun { since } => since,
+    let turn = match cx.db.settings().begin_setup(guild, cx.bot, interaction, LEASE).await? {
+        SetupTurn::Begun { since, fresh } => Turn { since, fresh },
         SetupTurn::Repeated => return remembered(cx, setup).await,
         SetupTurn::Taken => return Err(text("setup-running").into()),
     };
     let overdue = discord::Error::Deadline { route: "the setup of a guild".to_owned(), sent: true };
-    let outcome = timeout(MAKING, steps(cx, setup, since)).await.unwrap_or(Err(overdue.into()));
+    let outcome = timeout(MAKING, make(cx, setup, turn)).await.unwrap_or(Err(overdue.into()));
     if let Err(error) = cx.db.settings().end_setup(guild, cx.bot, interaction, outcome.is_ok()).await {
         tracing::warn!(
             "the setup of guild {guild} keeps its turn until its lease ends: {:#}",
             anyhow::Error::from(error)
         );
     }
-    match outcome {
-        Ok(done) => Ok(done),
-        Err(Broken::Database(error)) => Err(error.into()),
-        Err(Broken::Discord(error)) => match failure(&error) {
-            Failure::Forbidden => Err(missing_permissions(setup.app_permissions).into()),
-            Failure::GuildFull => Err(text("setup-guild-full").into()),
-            Failure::Later => {
-                tracing::warn!("the setup of guild {guild} broke off: {error}");
-                Err(text("setup-later").into())
-            }
-            _ => Err(CommandError::Internal(error.into())),
-        },
+    let broken = match outcome {
+        Ok(done) => return Ok(done),
+        Err(Broken::Database(error)) => return Err(error.into()),
+        Err(broken) => broken,
+    };
+    match broken.discord().map(failure) {
+        Some(Failure::Forbidden) => Err(missing_permissions(setup.app_permissions).into()),
+        Some(Failure::GuildFull) => Err(text("setup-guild-full").into()),
+        Some(Failure::Later) => {
+            tracing::warn!("the setup of guild {guild} broke off: {broken}");
+            Err(text("setup-later").into())
+        }
+        _ => Err(CommandError::Internal(broken.into())),
+    }
+}
+
+async fn make(cx: &Context, setup: &Setup, turn: Turn) -> Result<Done, Broken> {
+    match steps(cx, setup, turn).await {
+        Err(broken) if turn.fresh && broken.is_of_yesterday() => {
+            tracing::info!("the cache was a moment behind guild {}: {broken}", setup.guild);
+            steps(cx, setup, Turn { fresh: false, ..turn }).await
+        }
+        done => done,
     }
 }
 
@@ -123,11 +162,11 @@ async fn remembered(cx: &Context, setup: &Setup) -> Result<Done, CommandError> {
     })
 }
 
-async fn steps(cx: &Context, setup: &Setup, since: Id<InteractionMarker>) -> Result<Done, Broken> {
+async fn steps(cx: &Context, setup: &Setup, turn: Turn) -> Result<Done, Broken> {
     let Setup { guild, channel, preset, .. } = *setup;
     // Read in our turn: another run may just have stored its ids.
     let settings = cx.db.settings().by_guild(guild).await?;
-    let there = rooms::There::ask(cx, guild, since).await?;
+    let there = rooms::There::ask(cx, &settings, turn).await?;
     let role = rooms::staff_role(cx, &settings, &there).await?;
     let category = rooms::category(cx, &settings, &there, role.id).await?;
     let transcripts = rooms::transcripts(cx, &settings, &there, role.id, category.id).await?;

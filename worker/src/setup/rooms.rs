@@ -1,7 +1,7 @@
 //! The staff role and the channels of a guild's tickets.
 
+use cache::entity::{Channel, Overwrite, Role};
 use model::GuildSettings;
-use serde::Deserialize;
 use twilight_model::{
     channel::{
         ChannelType,
@@ -15,7 +15,7 @@ use twilight_model::{
     },
 };
 
-use super::{Broken, made::Thing};
+use super::{Broken, Turn, made::Thing};
 use crate::{context::Context, text::text, tickets::channel};
 
 /// What the staff may do in the transcript channel: the notices there are the bot's alone.
@@ -29,27 +29,21 @@ pub(super) struct There {
     since: Id<InteractionMarker>,
 }
 
-#[derive(Deserialize)]
-struct Role {
-    id: Id<RoleMarker>,
-    name: String,
-    permissions: Permissions,
-    managed: bool,
-    mentionable: bool,
-}
-
-#[derive(Deserialize)]
-struct Channel {
-    id: Id<ChannelMarker>,
-    #[serde(rename = "type")]
-    kind: ChannelType,
-    name: Option<String>,
-    #[serde(default)]
-    permission_overwrites: Vec<PermissionOverwrite>,
-}
-
 impl There {
-    pub(super) async fn ask(
+    /// What the cache says is enough where no run broke off and all that is stored is there. Else only Discord itself is sure to
+    /// know what was made, or deleted, a moment ago.
+    pub(super) async fn ask(cx: &Context, settings: &GuildSettings, turn: Turn) -> Result<Self, Broken> {
+        if turn.fresh
+            && let Some(there) = Self::cached(cx, settings.guild, turn.since).await?
+            && there.has_all(settings)
+        {
+            return Ok(there);
+        }
+        Self::now(cx, settings.guild, turn.since).await
+    }
+
+    /// As Discord says.
+    pub(super) async fn now(
         cx: &Context,
         guild: Id<GuildMarker>,
         since: Id<InteractionMarker>,
@@ -57,6 +51,22 @@ impl There {
         let (roles, channels) = (format!("guilds/{guild}/roles"), format!("guilds/{guild}/channels"));
         let (roles, channels) = tokio::try_join!(cx.discord.get_json(&roles), cx.discord.get_json(&channels))?;
         Ok(There { roles, channels, since })
+    }
+
+    async fn cached(
+        cx: &Context,
+        guild: Id<GuildMarker>,
+        since: Id<InteractionMarker>,
+    ) -> Result<Option<Self>, Broken> {
+        let (roles, channels) = tokio::try_join!(cx.cache.roles(guild), cx.cache.channels(guild))?;
+        Ok(roles.zip(channels).map(|(roles, channels)| There { roles, channels, since }))
+    }
+
+    fn has_all(&self, settings: &GuildSettings) -> bool {
+        let has = |stored: Option<Id<ChannelMarker>>| stored.is_none() || self.channel(stored).is_some();
+        settings.staff_role.is_none_or(|stored| self.roles.iter().any(|role| role.id == stored))
+            && has(settings.category)
+            && has(settings.transcript_channel)
     }
 
     fn channel(&self, stored: Option<Id<ChannelMarker>>) -> Option<&Channel> {
@@ -68,7 +78,7 @@ impl There {
     fn unstored_role(&self, name: &str) -> Option<&Role> {
         let ours = |role: &&Role| {
             self.is_young(role.id)
-                && role.name == name
+                && *role.name == *name
                 && role.permissions.is_empty()
                 && !role.managed
                 && !role.mentionable
@@ -80,9 +90,9 @@ impl There {
     fn unstored_channel(&self, kind: ChannelType, name: &str, overwrites: &[PermissionOverwrite]) -> Option<&Channel> {
         let ours = |channel: &&Channel| {
             self.is_young(channel.id)
-                && channel.kind == kind
-                && channel.name.as_deref() == Some(name)
-                && overwrites.iter().all(|overwrite| channel.permission_overwrites.contains(overwrite))
+                && channel.kind == u8::from(kind)
+                && *channel.name == *name
+                && overwrites.iter().all(|overwrite| channel.permission_overwrites.contains(&as_cached(overwrite)))
         };
         self.channels.iter().filter(ours).min_by_key(|channel| channel.id)
     }
@@ -178,6 +188,12 @@ pub(super) async fn transcripts(
     Ok(channel)
 }
 
+/// The same as the cache holds it.
+fn as_cached(overwrite: &PermissionOverwrite) -> Overwrite {
+    let PermissionOverwrite { id, kind, allow, deny } = *overwrite;
+    Overwrite { id, kind: kind.into(), allow, deny }
+}
+
 fn private(
     cx: &Context,
     guild: Id<GuildMarker>,
@@ -192,8 +208,8 @@ fn private(
 /// Lets the staff into a channel that is older than their role, unless they see it already: then what an administrator
 /// has set for them stays. What the channel itself says decides, as the run that made the role may have broken off.
 async fn let_in(cx: &Context, channel: &Channel, role: Id<RoleMarker>, may: Permissions) -> Result<(), Broken> {
-    let sees = |overwrite: &PermissionOverwrite| {
-        overwrite.kind == PermissionOverwriteType::Role
+    let sees = |overwrite: &Overwrite| {
+        overwrite.kind == Overwrite::ROLE
             && overwrite.id == role.cast()
             && overwrite.allow.contains(Permissions::VIEW_CHANNEL)
     };

@@ -129,21 +129,19 @@ pub async fn create(
 
 /// The channels of the guild that carry the ticket's mark, oldest first.
 ///
+/// Only Discord itself can say: the cache may lack the one that was made a moment ago, and each must be found.
+///
 /// # Errors
 ///
 /// As Discord refuses.
 pub async fn find_made(cx: &Context, ticket: &Ticket) -> Result<Vec<Id<ChannelMarker>>, discord::Error> {
-    let mut made: Vec<_> = list(cx, ticket.key.guild)
-        .await?
-        .into_iter()
-        .filter(|channel| channel.mark() == Some(ticket.nonce))
-        .map(|channel| channel.id)
-        .collect();
+    let marked = list(cx, ticket.key.guild).await?.into_iter().filter(|channel| channel.mark() == Some(ticket.nonce));
+    let mut made: Vec<_> = marked.map(|channel| channel.id).collect();
     made.sort_unstable();
     Ok(made)
 }
 
-/// The guild's channels.
+/// The guild's channels, as Discord has them now.
 ///
 /// # Errors
 ///

@@ -159,7 +159,9 @@ async fn begin(cx: &Context, new: &NewTicket) -> Result<OpenOutcome, database::E
         return Ok(outcome);
     };
     // Impatient people press again while their ticket opens.
-    if !open.iter().any(|ticket| vanished::standing(cx, ticket).is_some()) {
+    let standing: Vec<_> = open.iter().filter_map(|ticket| vanished::standing(cx, ticket)).collect();
+    // What the cache has is there, or was a moment ago; what it lacks may just have been made.
+    if standing.is_empty() || cached(cx, new.guild, &standing).await {
         return Ok(outcome);
     }
     match channel::list(cx, new.guild).await {
@@ -172,6 +174,12 @@ async fn begin(cx: &Context, new: &NewTicket) -> Result<OpenOutcome, database::E
         Err(error) => warn!("the channels of guild {} are not looked at: {error}", new.guild),
     }
     Ok(outcome)
+}
+
+/// Whether the cache has all of these channels.
+async fn cached(cx: &Context, guild: Id<GuildMarker>, channels: &[Id<ChannelMarker>]) -> bool {
+    let Some(known) = cx.cache.channels_if_known(guild).await else { return false };
+    channels.iter().all(|channel| known.iter().any(|known| known.id == *channel))
 }
 
 /// The answer to whoever opened a ticket.

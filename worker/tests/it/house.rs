@@ -42,6 +42,11 @@ pub(crate) struct House {
     pub(crate) cx: Context,
 }
 
+/// Where no cache is: Discord is asked.
+pub(crate) fn no_cache() -> cache::ClientConfig {
+    cache::ClientConfig { uri: "http://127.0.0.1:9".parse().unwrap(), shared_key: None }
+}
+
 impl House {
     /// A guild that has the bot and its commands.
     pub(crate) async fn new() -> House {
@@ -51,9 +56,11 @@ impl House {
         let seed = Seed::plant(&sim);
         let config = DiscordConfig { api_url: sim.api_url().parse().unwrap() };
         let scratch = Scratch::create().await.unwrap();
+        let discord = Discord::new(&config, seed.token(&sim).into()).unwrap();
         let cx = Context {
             db: scratch.database.clone(),
-            discord: Discord::new(&config, seed.token(&sim).into()).unwrap(),
+            cache: cache::client::Client::new(&no_cache(), "test", seed.application, discord.clone()).unwrap(),
+            discord,
             bot: seed.application,
             clock: Clock::system(),
             metrics: Metrics::register(&Registry::new()).unwrap(),
@@ -87,7 +94,7 @@ impl House {
     pub(crate) fn restarted(&self) -> Context {
         let config = DiscordConfig { api_url: self.sim.api_url().parse().unwrap() };
         let discord = Discord::new(&config, self.seed.token(&self.sim).into()).unwrap();
-        Context { discord, ..self.cx.clone() }
+        Context { cache: self.cx.cache.by(discord.clone()), discord, ..self.cx.clone() }
     }
 
     /// Waits until nothing is done in the background any more.

@@ -50,6 +50,7 @@ impl Running {
             database: DatabaseConfig { uri: house.scratch.uri.clone(), threads: 4 },
             kafka: kafka.clone(),
             discord: DiscordConfig { api_url: house.sim.api_url().parse().unwrap() },
+            cache: crate::house::no_cache(),
         };
         let worker = tokio::spawn(worker::run(config, service.clone()));
         Running { house, addr, kafka, producer, service, worker }

@@ -21,6 +21,8 @@ pub enum Rule {
     Paired,
     /// V5: no click and no change takes effect twice.
     Once,
+    /// V6: every cache process knows of each guild what Discord has.
+    Cached,
     /// V8: sessions begin only when that is planned.
     Planned,
     /// Discord had nothing to complain about, and nothing in the test failed.

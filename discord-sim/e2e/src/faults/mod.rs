@@ -5,6 +5,7 @@ mod report;
 mod scene;
 
 mod brokers_in_turn;
+mod cache_killed;
 mod gateway_chaos;
 mod kafka_outage;
 mod kill_sharder;
@@ -77,6 +78,11 @@ pub static ALL: &[Fault] = &[
         name: "gateway_chaos",
         about: "a Discord that misbehaves in every way that we know of, some of which end sessions",
         run: |dose, seed| gateway_chaos::run(dose, seed).boxed_local(),
+    },
+    Fault {
+        name: "cache_killed",
+        about: "kill -9 of cache-sync-service and of a cache, and another cache is cut off from Kafka, while guilds change",
+        run: |dose, seed| cache_killed::run(dose, seed).boxed_local(),
     },
     Fault {
         name: "rest_storm",

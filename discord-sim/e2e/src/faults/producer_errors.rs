@@ -142,6 +142,7 @@ impl World {
         let config = KafkaConfig {
             events_topic: "events".to_owned(),
             interactions_topic: "interactions".to_owned(),
+            cache_topic: "changes".to_owned(),
             partitions,
             ..broker.config()
         };

@@ -70,9 +70,12 @@ pub(super) async fn run(dose: Dose, seed: u64) -> Report {
     report.violations.extend(evidence.violations(Some(1)));
     report.violations.extend(right(&world, &evidence, tickets));
     report.events = evidence.dispatches.len() as u64;
-    let Processes { resolver, worker, gateway, sharder } = &mut processes;
+    if let Err(differs) = world.cache_comes_right(PATIENCE).await {
+        report.violations.push(Violation { rule: Rule::Cached, text: differs });
+    }
+    let Processes { resolver, worker, gateway, sharder, sync, cache } = &mut processes;
     let mut ended = vec![struck, settled];
-    for process in [sharder, worker, gateway, resolver] {
+    for process in [sharder, worker, gateway, resolver, sync, cache] {
         ended.push(process.stop().await);
     }
     ended.push(world.stop().await);

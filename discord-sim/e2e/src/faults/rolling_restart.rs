@@ -22,6 +22,8 @@ enum Next {
     Worker,
     Gateway,
     Resolver,
+    Sync,
+    Cache,
     Broker(usize),
     Redis,
     Postgres,
@@ -35,6 +37,8 @@ impl Next {
             Self::Worker => "worker_ms",
             Self::Gateway => "gateway_ms",
             Self::Resolver => "resolver_ms",
+            Self::Sync => "cache_sync_ms",
+            Self::Cache => "cache_ms",
             Self::Broker(_) => "brokers_ms",
             Self::Redis => "redis_ms",
             Self::Postgres => "postgres_ms",
@@ -42,11 +46,13 @@ impl Next {
     }
 }
 
-const ROUND: [Next; 9] = [
+const ROUND: [Next; 11] = [
     Next::Sharder,
     Next::Worker,
     Next::Gateway,
     Next::Resolver,
+    Next::Sync,
+    Next::Cache,
     Next::Broker(0),
     Next::Broker(1),
     Next::Broker(2),
@@ -88,11 +94,13 @@ async fn strike(next: Next, servers: &mut Servers, scene: &mut Scene, report: &m
             scene.resumed(before + 1).await?;
             scene.sharder.ready().await?;
         }
-        Next::Worker | Next::Gateway | Next::Resolver => {
+        Next::Worker | Next::Gateway | Next::Resolver | Next::Sync | Next::Cache => {
             let service = &mut scene.others[match next {
                 Next::Worker => 0,
                 Next::Gateway => 1,
-                _ => 2,
+                Next::Resolver => 2,
+                Next::Sync => 3,
+                _ => 4,
             }];
             service.stop().await?;
             service.restart();

@@ -20,7 +20,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) struct Scene {
     pub(super) world: World,
     pub(super) sharder: Process,
-    /// The others, where they are processes too: worker, http-gateway, and global-resolver, which the others lean on.
+    /// The others, where they are processes too: worker, http-gateway, global-resolver, cache-sync-service and cache.
     pub(super) others: Vec<Process>,
     pub(super) chance: StdRng,
     witness: Witness,
@@ -29,6 +29,9 @@ pub(super) struct Scene {
 }
 
 impl Scene {
+    /// cache-sync-service among `others`.
+    pub(super) const SYNC: usize = 3;
+
     /// People are at work when this returns.
     pub(super) async fn open(ground: Ground, dose: Dose, seed: u64) -> Self {
         let (world, sharder) = World::on_ground(ground, Interactions::ByHttp).await;
@@ -38,8 +41,9 @@ impl Scene {
     /// The same where every service is a process.
     pub(super) async fn of_processes(ground: Ground, dose: Dose, seed: u64) -> Self {
         let started = World::of_processes(ground, Interactions::ByHttp).await;
-        let (world, Processes { resolver, worker, gateway, sharder }) = started.expect("every service gets ready");
-        Self::begin(world, sharder, vec![worker, gateway, resolver], dose, seed).await
+        let (world, Processes { resolver, worker, gateway, sharder, sync, cache }) =
+            started.expect("every service gets ready");
+        Self::begin(world, sharder, vec![worker, gateway, resolver, sync, cache], dose, seed).await
     }
 
     async fn begin(world: World, sharder: Process, others: Vec<Process>, dose: Dose, seed: u64) -> Self {
@@ -105,6 +109,9 @@ impl Scene {
         report.events += evidence.dispatches.len() as u64;
         report.note("records", evidence.records.len() as u64);
         report.violations.extend(evidence.violations(identifies));
+        if let Err(differs) = world.cache_comes_right(PATIENCE).await {
+            report.violations.push(Violation::new(Rule::Cached, differs));
+        }
         let mut stopped = vec![struck, sharder.stop().await];
         for mut other in others {
             stopped.push(other.stop().await);

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use cache::{ClientConfig, store::CacheDatabase};
 use common::discord::DiscordConfig;
 use secrecy::ExposeSecret;
 use standalone::Config;
@@ -56,19 +57,40 @@ impl Process {
         let own = [
             ("SHARDER_TOKEN", config.token.expose_secret().to_owned()),
             ("SHARDER_CLUSTER_SIZE", shards.to_string()),
+            ("GATEWAY_MEMBERS", config.cached_members.told.to_string()),
             ("GLOBAL_RESOLVER_URL", gate.api_url.to_string()),
             ("METRICS_ADDR", ops.to_string()),
         ];
         Self::start("sharder", ops, config, own)
     }
 
-    pub(crate) fn worker(config: &Config, gate: &DiscordConfig) -> Self {
+    /// What every cache follows.
+    pub(crate) fn cache_sync(config: &Config) -> Self {
+        let ops = free_address();
+        let own = [("METRICS_ADDR", ops.to_string())].into_iter().chain(cache_database(config));
+        Self::start("cache-sync-service", ops, config, own)
+    }
+
+    /// Guilds in memory.
+    pub fn cache(config: &Config) -> Self {
+        let ops = free_address();
+        let own = [("SERVER_ADDR", ops.to_string()), ("GATEWAY_MEMBERS", config.cached_members.told.to_string())];
+        Self::start("cache", ops, config, own.into_iter().chain(cache_database(config)))
+    }
+
+    /// How a cache in a process of its own is asked.
+    pub fn cached(&self) -> ClientConfig {
+        ClientConfig { uri: format!("http://{}", self.ops).parse().expect("an address"), shared_key: None }
+    }
+
+    pub(crate) fn worker(config: &Config, gate: &DiscordConfig, cache: &Process) -> Self {
         let ops = free_address();
         let database = &config.backends.database;
         let own = [
             ("DISCORD_TOKEN", config.token.expose_secret().to_owned()),
             ("DATABASE_URI", database.uri.expose_secret().to_owned()),
             ("DATABASE_THREADS", database.threads.to_string()),
+            ("CACHE_URI", cache.cached().uri.to_string()),
             ("GLOBAL_RESOLVER_URL", gate.api_url.to_string()),
             ("SERVER_ADDR", ops.to_string()),
         ];
@@ -100,6 +122,7 @@ impl Process {
             ("KAFKA_BROKERS", kafka.brokers.clone()),
             ("KAFKA_TOPIC", kafka.events_topic.clone()),
             ("KAFKA_INTERACTIONS_TOPIC", kafka.interactions_topic.clone()),
+            ("KAFKA_CACHE_TOPIC", kafka.cache_topic.clone()),
             ("KAFKA_PARTITIONS", kafka.partitions.to_string()),
             ("KAFKA_REPLICATION", kafka.replication.to_string()),
             ("LOG_FORMAT", "human".to_owned()),
@@ -160,6 +183,11 @@ impl Process {
         });
         waiting.await?
     }
+}
+
+fn cache_database(config: &Config) -> [(&'static str, String); 2] {
+    let CacheDatabase { uri, threads } = &config.backends.cache;
+    [("CACHE_DATABASE_URI", uri.expose_secret().to_owned()), ("CACHE_DATABASE_THREADS", threads.to_string())]
 }
 
 async fn is_ready(ops: SocketAddr) -> std::io::Result<bool> {

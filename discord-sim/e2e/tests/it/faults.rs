@@ -53,6 +53,11 @@ async fn poison_dies_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_cache_knows_what_discord_has_whoever_died_or_was_cut_off() {
+    survives("cache_killed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_by_a_gateway_that_misbehaves() {
     survives("gateway_chaos").await;
 }

@@ -1,6 +1,7 @@
 //! Several services together.
 #![expect(clippy::expect_used, reason = "what is missing fails the test")]
 
+mod cache;
 mod checker;
 mod faults;
 mod foreign_guild;
