@@ -8,6 +8,7 @@ use crate::{
     Options,
     kafka::Kafka,
     load::Load,
+    names::Names,
     program::{Program, Programs, Servers, free_address, wait_for},
     redis::Redis,
     report::{Report, median},
@@ -117,29 +118,23 @@ pub(crate) struct Forwarder {
 impl Forwarder {
     /// The sharder, connected and with nothing on its way.
     pub(crate) fn sharder(programs: &Programs, shards: u32) -> anyhow::Result<Self> {
-        Self::sharder_with(programs, shards, Load::start(programs)?)
+        Self::sharder_with(programs, shards, Load::start(programs)?, &Names::new())
     }
 
-    /// The same on a Discord that is prepared already.
-    pub(crate) fn sharder_with(programs: &Programs, shards: u32, load: Load) -> anyhow::Result<Self> {
+    /// The same on a Discord that is prepared already, and under these names.
+    pub(crate) fn sharder_with(programs: &Programs, shards: u32, load: Load, names: &Names) -> anyhow::Result<Self> {
         let servers = Servers::named()?;
-        // A bot of its own: what an earlier run stored is not resumed.
-        let bot = rand::random_range(1 << 40..1_u64 << 60);
-        let topics = vec![format!("bench-{bot}"), format!("bench-{bot}-clicks")];
         let mut command = programs.command("public")?;
+        names.give(&servers, &mut command);
         command
             .env("DISCORD_TOKEN", "bench")
-            .env("BOT_ID", bot.to_string())
             .env("GLOBAL_RESOLVER_URL", load.api_url())
-            .env("KAFKA_BROKERS", &servers.kafka)
-            .env("KAFKA_TOPIC", &topics[0])
-            .env("KAFKA_INTERACTIONS_TOPIC", &topics[1])
-            .env("REDIS_ADDR", &servers.redis)
             .env("SHARDER_CLUSTER_SIZE", shards.to_string())
             .env("METRICS_ADDR", free_address()?);
-        let redis = Some((Redis::connect(&servers.redis)?, bot));
+        let redis = Some((Redis::connect(&servers.redis)?, names.bot));
         let kafka = Kafka::connect(&servers.kafka)?;
-        let mut forwarder = Self { load, program: Program::start(command)?, kafka, topics, redis, shards };
+        let program = Program::start(command)?;
+        let mut forwarder = Self { load, program, kafka, topics: names.topics(), redis, shards };
         forwarder.settle()?;
         Ok(forwarder)
     }

@@ -44,8 +44,8 @@ impl Load {
     }
 
     /// What shards get when they identify from now on.
-    pub(crate) fn set_guilds(&self, per_shard: u64, bytes: u64) -> anyhow::Result<()> {
-        ask(&self.address, "POST", "/_load/guilds", &json!({ "per_shard": per_shard, "bytes": bytes })).map(drop)
+    pub(crate) fn set_guilds(&self, per_shard: u64) -> anyhow::Result<()> {
+        ask(&self.address, "POST", "/_load/guilds", &json!({ "per_shard": per_shard })).map(drop)
     }
 
     /// Sends events to all shards and returns when the last one is written.

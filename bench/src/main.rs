@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are what the program is started for")]
 
+mod cache;
+mod connection;
 mod events;
 mod gate;
 mod http;
 mod kafka;
 mod load;
 mod memory;
+mod names;
+mod pace;
 mod program;
 mod redis;
 mod reference;
@@ -16,10 +20,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use crate::{program::Programs, report::Report};
 
-/// Measures the sharder and the gate beside bare forwarders.
+/// Measures the sharder, the cache and the gate, each beside something else.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -46,6 +51,10 @@ enum Action {
     },
     /// Calls through the gate as fast as it is answered, and tells what became of it.
     Caller(gate::CallerOptions),
+    /// Reads guilds into a memory, and tells what that took.
+    Hold(cache::HoldOptions),
+    /// Asks the cache at a steady rate, and tells how long answers took.
+    Ask(cache::AskOptions),
 }
 
 #[derive(clap::Args)]
@@ -68,6 +77,13 @@ struct Options {
 enum Figure {
     B1,
     B2,
+    /// All four of the cache.
+    Cache,
+    B3,
+    B4,
+    B9,
+    /// The cache over HTTP.
+    Http,
     /// All four of the gate.
     Gate,
     G1,
@@ -78,8 +94,18 @@ enum Figure {
 
 impl Options {
     fn wants(&self, figure: Figure) -> bool {
-        let of_the_gate = !matches!(figure, Figure::B1 | Figure::B2);
-        self.only.is_none_or(|only| only == figure || (only == Figure::Gate && of_the_gate))
+        self.only.is_none_or(|only| only == figure || only.parts().contains(&figure))
+    }
+}
+
+impl Figure {
+    /// What it stands for, where it stands for several.
+    fn parts(self) -> &'static [Figure] {
+        match self {
+            Figure::Cache => &[Figure::B3, Figure::B4, Figure::B9, Figure::Http],
+            Figure::Gate => &[Figure::G1, Figure::G2, Figure::G3, Figure::G4],
+            _ => &[],
+        }
     }
 }
 
@@ -92,7 +118,9 @@ fn main() -> ExitCode {
         Some(Action::Reference) => reference::run(),
         Some(Action::Upstream { listen }) => gate::answer(&listen),
         Some(Action::Forwarder { listen, upstream }) => gate::forward(&listen, &upstream),
-        Some(Action::Caller(options)) => call(&options),
+        Some(Action::Caller(options)) => gate::call(&options).and_then(tell),
+        Some(Action::Hold(options)) => cache::hold(&options).and_then(tell),
+        Some(Action::Ask(options)) => cache::ask(&options).and_then(tell),
         None => measure(&arguments.options),
     };
     match done {
@@ -113,6 +141,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     if options.wants(Figure::B2) {
         memory::measure(&programs, options, &mut report).context("measure B2")?;
     }
+    cache::measure(&programs, options, &mut report.cache)?;
     gate::measure(&programs, options, &mut report.gate)?;
     println!("{report}");
     if let Some(path) = &options.json {
@@ -121,7 +150,8 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn call(options: &gate::CallerOptions) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(&gate::call(options)?)?);
+/// Tells the process that started this one.
+fn tell(result: impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(&result)?);
     Ok(())
 }

@@ -11,12 +11,13 @@ use crate::{
     Options,
     events::{Forwarder, count},
     load::Load,
+    names::Names,
     program::{Memory, Programs},
     report::Report,
 };
 
-/// Shards, guilds of each, and bytes of a GUILD_CREATE: the ones of the figure, and one shard without guilds.
-const CASES: [(u32, u64, u64); 2] = [(16, 2_500, 35_000), (1, 0, 0)];
+/// Shards, and guilds of each: the ones of the figure, and one shard without guilds.
+const CASES: [(u32, u64); 2] = [(16, 2_500), (1, 0)];
 /// How long the process is left alone before it is looked at.
 const REST: Duration = Duration::from_secs(10);
 
@@ -25,7 +26,6 @@ const REST: Duration = Duration::from_secs(10);
 pub(crate) struct Measured {
     pub(crate) shards: u32,
     pub(crate) guilds_per_shard: u64,
-    pub(crate) guild_bytes: u64,
     /// JSON that was received, in megabytes.
     pub(crate) received_mb: f64,
     /// From the start until all of it was in Kafka and the position stored.
@@ -37,12 +37,12 @@ pub(crate) struct Measured {
 }
 
 pub(crate) fn measure(programs: &Programs, options: &Options, report: &mut Report) -> anyhow::Result<()> {
-    for (shards, guilds, bytes) in CASES {
+    for (shards, guilds) in CASES {
         let guilds = if options.quick { guilds / 10 } else { guilds };
         let load = Load::start(programs)?;
-        load.set_guilds(guilds, bytes)?;
+        load.set_guilds(guilds)?;
         let begin = Instant::now();
-        let sharder = Forwarder::sharder_with(programs, shards, load)?;
+        let sharder = Forwarder::sharder_with(programs, shards, load, &Names::new())?;
         let (seconds, cpu) = (begin.elapsed().as_secs_f64(), sharder.program.cpu()?);
         thread::sleep(REST);
         let memory = sharder.program.memory()?;
@@ -52,7 +52,6 @@ pub(crate) fn measure(programs: &Programs, options: &Options, report: &mut Repor
         report.memory.push(Measured {
             shards,
             guilds_per_shard: guilds,
-            guild_bytes: bytes,
             received_mb: count(sent.bytes) / 1e6,
             seconds,
             cpu_seconds: cpu.as_secs_f64(),

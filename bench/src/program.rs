@@ -1,6 +1,7 @@
 //! The processes that are measured: started, looked at from outside, ended.
 
 use std::{
+    fmt::Display,
     fs,
     io::Read as _,
     net::TcpListener,
@@ -32,12 +33,26 @@ impl Programs {
 
     /// A program, with nothing on its standard output and its words on our standard error.
     pub(crate) fn command(&self, name: &str) -> anyhow::Result<Command> {
+        Ok(quiet(Command::new(self.path(name)?)))
+    }
+
+    /// The same on one core alone.
+    pub(crate) fn command_on(&self, core: usize, name: &str) -> anyhow::Result<Command> {
+        let mut command = Command::new("taskset");
+        command.args(["-c", &core.to_string()]).arg(self.path(name)?);
+        Ok(quiet(command))
+    }
+
+    fn path(&self, name: &str) -> anyhow::Result<PathBuf> {
         let path = self.0.join(name);
         ensure!(path.is_file(), "{name} is not built: run scripts/bench");
-        let mut command = Command::new(path);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).env("RUST_LOG", "warn");
-        Ok(command)
+        Ok(path)
     }
+}
+
+fn quiet(mut command: Command) -> Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).env("RUST_LOG", "warn");
+    command
 }
 
 /// The servers that a figure needs.
@@ -49,9 +64,13 @@ pub(crate) struct Servers {
 impl Servers {
     /// Those that `KAFKA_BROKERS` and `REDIS_ADDR` name.
     pub(crate) fn named() -> anyhow::Result<Self> {
-        let server = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set: run scripts/bench"));
         Ok(Self { kafka: server("KAFKA_BROKERS")?, redis: server("REDIS_ADDR")? })
     }
+}
+
+/// The server that a variable names.
+pub(crate) fn server(name: &str) -> anyhow::Result<String> {
+    std::env::var(name).with_context(|| format!("{name} is not set: run scripts/bench"))
 }
 
 /// A running program; it ends with the value.
@@ -65,30 +84,12 @@ impl Program {
 
     /// CPU time of all its threads so far, those that ended included.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        // The name in parentheses may hold spaces; utime and stime are the 14th and 15th fields.
-        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has no name")?;
-        let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<u32>);
-        let mut next = || ticks.next().context("/proc/PID/stat is short")?.context("/proc/PID/stat has no number");
-        Ok(Duration::from_secs_f64(f64::from(next()? + next()?) / TICKS_PER_SECOND))
+        Ok(Times::of(self.0.id())?.own)
     }
 
     /// Its memory now.
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let megabytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-            kibibytes
-                .map(|kibibytes| kibibytes * 1024.0 / 1e6)
-                .with_context(|| format!("/proc/PID/status has no {name}"))
-        };
-        Ok(Memory {
-            resident_mb: megabytes("VmRSS")?,
-            own_mb: megabytes("RssAnon")?,
-            files_mb: megabytes("RssFile")?,
-            peak_mb: megabytes("VmHWM")?,
-        })
+        memory_of(self.0.id())
     }
 
     /// Waits for its end, and gives what it wrote; its standard output must be a pipe.
@@ -115,6 +116,47 @@ impl Drop for Program {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// CPU time of a process so far.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    /// Of all its threads, those that ended included.
+    pub(crate) own: Duration,
+    /// Of its children that ended.
+    pub(crate) ended: Duration,
+    /// Its parent.
+    pub(crate) parent: u32,
+}
+
+impl Times {
+    pub(crate) fn of(process: impl Display) -> anyhow::Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+        // The name in parentheses may hold spaces; the parent is the 4th field, utime, stime, cutime and cstime are the 14th to
+        // the 17th.
+        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has no name")?;
+        let fields: Vec<_> = fields.split_whitespace().collect();
+        let field = |number: usize| fields.get(number).copied().context("/proc/PID/stat is short");
+        let ticks = |number: usize| field(number)?.parse::<u32>().context("/proc/PID/stat has no number");
+        let time = |ticks: u32| Duration::from_secs_f64(f64::from(ticks) / TICKS_PER_SECOND);
+        Ok(Self { own: time(ticks(11)? + ticks(12)?), ended: time(ticks(13)? + ticks(14)?), parent: ticks(1)? })
+    }
+}
+
+/// Memory of a process now.
+pub(crate) fn memory_of(process: impl Display) -> anyhow::Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let megabytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        kibibytes.map(|kibibytes| kibibytes * 1024.0 / 1e6).with_context(|| format!("/proc/PID/status has no {name}"))
+    };
+    Ok(Memory {
+        resident_mb: megabytes("VmRSS")?,
+        own_mb: megabytes("RssAnon")?,
+        files_mb: megabytes("RssFile")?,
+        peak_mb: megabytes("VmHWM")?,
+    })
 }
 
 /// Memory of a process in megabytes (10^6 bytes).

@@ -4,7 +4,7 @@ use std::{fmt, fs, io, path::Path, time::SystemTime};
 
 use serde::Serialize;
 
-use crate::{events, gate, memory};
+use crate::{cache, events, gate, memory};
 
 /// All that was measured.
 #[derive(Serialize)]
@@ -16,6 +16,8 @@ pub(crate) struct Report {
     pub(crate) events: Vec<events::Measured>,
     #[serde(rename = "b2")]
     pub(crate) memory: Vec<memory::Measured>,
+    #[serde(flatten)]
+    pub(crate) cache: cache::Measured,
     #[serde(flatten)]
     pub(crate) gate: gate::Measured,
 }
@@ -45,6 +47,7 @@ impl Report {
             },
             events: Vec::new(),
             memory: Vec::new(),
+            cache: cache::Measured::default(),
             gate: gate::Measured::default(),
         }
     }
@@ -98,6 +101,7 @@ impl fmt::Display for Report {
                 measured.seconds,
             )?;
         }
+        self.cache.fmt(f)?;
         self.gate.fmt(f)
     }
 }

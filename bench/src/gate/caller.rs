@@ -12,7 +12,8 @@ use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc, task::JoinSet, time::sleep_until};
 
-use super::request::{Call, Connection, Kind};
+use super::request::{Call, Kind};
+use crate::connection::Connection;
 
 /// One of several processes that call as the same bot.
 #[derive(clap::Args)]

@@ -15,13 +15,14 @@ use tokio::{
 use super::{
     caller::runtime,
     global::LIMIT,
-    latency::{micros, quantile},
     processes::Server,
-    request::{Call, Connection, Kind},
+    request::{Call, Kind},
 };
 use crate::{
     Options,
+    connection::Connection,
     events::count,
+    pace::{micros, quantile},
     program::{PATIENCE, Programs},
 };
 

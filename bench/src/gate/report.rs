@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{cost, fairness, global, latency, request::Kind};
 use crate::{
     Figure, Options,
+    pace::Took,
     program::Programs,
     report::{median, spread},
 };
@@ -102,7 +103,7 @@ fn write_latency(f: &mut fmt::Formatter<'_>, rows: &[latency::Measured]) -> fmt:
             ("direct", &row.direct, None),
         ];
         for (name, way, cpu) in ways {
-            let (rate, latency::Way { p50, p99, max }) = (row.rate, way);
+            let (rate, Took { p50, p99, max, .. }) = (row.rate, way);
             write!(f, "| {rate}/s | {name} | {:.0} | {:.0} | {:.0} |", median(p50), median(p99), median(max))?;
             let Some(cpu) = cpu else {
                 writeln!(f, " | | |")?;
