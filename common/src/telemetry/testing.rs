@@ -2,19 +2,27 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use serde_json::Value;
-use tracing::subscriber::DefaultGuard;
+use tracing::{
+    Dispatch,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
 use tracing_subscriber::{fmt::layer, layer::SubscriberExt};
 
 use super::json::{Fields, Json};
+
+/// Beside a single subscriber tracing asks only the thread that comes to a line first whether anybody listens, and keeps
+/// "no" for all threads (tracing-core 0.1.36, `callsite::Dispatchers`). This one makes it ask all of them.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 /// Collects what this thread logs from now on, until the guard is dropped.
 ///
 /// On this thread alone: a test that is to see the lines of its tasks runs them on it, as `#[tokio::test]` does.
 pub fn capture(service: &'static str) -> (Lines, DefaultGuard) {
+    LazyLock::force(&SECOND);
     let lines = Lines::default();
     let writer = lines.clone();
     let layer = layer().fmt_fields(Fields).event_format(Json { service }).with_writer(move || writer.clone());
@@ -50,5 +58,19 @@ impl io::Write for Lines {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_another_thread_came_to_first_is_captured() {
+        let say = || tracing::info!("said");
+        let (lines, _captured) = capture("test");
+        std::thread::spawn(say).join().unwrap();
+        say();
+        assert_eq!(lines.all().len(), 1);
     }
 }
