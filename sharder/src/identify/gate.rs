@@ -9,7 +9,7 @@ use common::discord;
 use futures_util::Stream;
 use tokio::{sync::oneshot, time::sleep_until};
 use tokio_util::task::AbortOnDropHandle;
-use twilight_gateway::{Message, Shard, error::ReceiveMessageError, queue::Queue};
+use twilight_gateway::{Message, Shard, ShardState, error::ReceiveMessageError, queue::Queue};
 
 use super::{Line, Permit};
 
@@ -33,6 +33,8 @@ struct State {
     /// Waits in line for the shard; also while it connects anew, so that it keeps its place.
     waiting: Option<AbortOnDropHandle<()>>,
     permit: Option<Permit>,
+    /// Whether the IDENTIFY is out that the shard asked for last.
+    out: bool,
     refused: Option<discord::Error>,
     waker: Option<Waker>,
 }
@@ -50,6 +52,7 @@ impl Queue for Gate {
         let (wanted, answer) = oneshot::channel();
         let mut state = self.0.lock();
         state.wanted = Some(wanted);
+        state.out = false;
         if state.waiting.as_ref().is_none_or(AbortOnDropHandle::is_finished) {
             let wait = wait(Arc::downgrade(&self.0), self.0.line.clone(), self.0.shard);
             state.waiting = Some(AbortOnDropHandle::new(tokio::spawn(wait)));
@@ -85,6 +88,12 @@ impl Gate {
         .await
     }
 
+    /// Whether Discord was sent the shard's IDENTIFY and has not answered it on this connection.
+    #[must_use]
+    pub fn awaits_ready(&self, shard: &Shard<Gate>) -> bool {
+        shard.state() == ShardState::Identifying && self.0.lock().out
+    }
+
     /// Tells the shard to identify, if it waits for that and may. The permit is for the shard's next step.
     fn open(&self, cx: &Context<'_>) -> Result<Option<Permit>, discord::Error> {
         let mut state = self.0.lock();
@@ -98,6 +107,7 @@ impl Gate {
         {
             if wanted.send(()).is_ok() {
                 state.waiting = None;
+                state.out = true;
                 return Ok(Some(permit));
             }
             // The shard connects anew, and will ask again.

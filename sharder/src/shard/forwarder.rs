@@ -32,6 +32,8 @@ use crate::{
 /// How long a stopping shard waits for Kafka's acknowledgements. What is not acknowledged then is replayed after the
 /// next start.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long a stopping shard waits for the answer to its IDENTIFY, which Discord gives at once.
+const READY: Duration = Duration::from_secs(2);
 /// How long a stopping shard waits for Discord's answer to the close frame.
 const CLOSE: Duration = Duration::from_secs(2);
 /// The wait between looks at a stalled connection before Discord told its heartbeat interval.
@@ -163,6 +165,16 @@ impl Forwarder {
 
     /// Leaves the session resumable: close code 4000, and the position of all that Kafka acknowledged.
     async fn stop(&mut self) {
+        // A session that nobody heard of cannot be resumed: it would cost an IDENTIFY, and what happens until the next one.
+        let _ = timeout(READY, async {
+            while self.gate.awaits_ready(&self.shard) {
+                let item = self.shard.next().await;
+                if self.take(item).is_err() {
+                    return;
+                }
+            }
+        })
+        .await;
         let drained = timeout(DRAIN, async {
             while !self.outbox.is_empty() {
                 self.outbox.progress().await;

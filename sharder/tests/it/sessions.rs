@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use discord_sim::gateway::{Fault, Target};
 use sharder::identify::{Asked, Settings, Slots};
 
-use crate::harness::{House, PATIENCE};
+use crate::harness::{House, PATIENCE, Sharder};
 
 #[tokio::test]
 async fn a_restart_resumes_without_identifying() {
@@ -25,6 +26,25 @@ async fn a_restart_resumes_without_identifying() {
     assert_eq!(events.len(), house.dispatched().len(), "nothing is repeated after a clean stop");
     assert_eq!(sharder.metric("gateway_resumes_total").await, 1);
     assert_eq!(sharder.metric("gateway_identifies_total").await, 0);
+    sharder.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_begins_while_the_sharder_stops_is_resumed() {
+    let house = House::build().await;
+    house.sim.write(|state| {
+        state.sessions.faults.add(Target::default(), Fault::Held);
+    });
+    let sharder = Sharder::start(house.config()).await;
+    house.until_identified(1).await;
+    // READY comes after the order to stop.
+    let (stopped, ()) = tokio::join!(sharder.stop(), async { house.sim.write(|state| state.sessions.faults.clear()) });
+    stopped.unwrap();
+    house.chat(20);
+    let sharder = house.start().await;
+    house.until_resumed(1).await;
+    house.all_in_kafka().await;
+    assert_eq!(house.identifies(), 1);
     sharder.stop().await.unwrap();
 }
 

@@ -446,6 +446,7 @@ async fn many_bots_start_stop_and_resume_together() {
         town.connected(*customer).await;
         town.chat(*customer, 3);
     }
+    holder.until_metric("gateway_shards{state=\"connected\"}", 40).await;
     holder.stop().await;
     for customer in &customers {
         town.chat(*customer, 3);
