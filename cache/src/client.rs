@@ -109,7 +109,7 @@ impl Client {
         Ok(Self { shared: Arc::new(shared), discord })
     }
 
-    /// Counts who answered in `cache_questions_total{answered}`: `cache`, `discord`.
+    /// Counts who answered in `cache_questions_total{answered}`: `cache`, `discord`, or `nobody` where only the cache was asked.
     ///
     /// # Errors
     ///
@@ -148,10 +148,10 @@ impl Client {
 
     /// A guild's channels as far as the cache knows them; Discord is not asked.
     pub async fn channels_if_known(&self, guild: Id<GuildMarker>) -> Option<Vec<Channel>> {
-        match self.ask(&format!("guilds/{guild}/channels")).await {
-            Said::Known(channels) => Some(channels),
-            Said::Unknown(_) | Said::Nothing => None,
-        }
+        let said = self.try_ask(&format!("guilds/{guild}/channels")).await;
+        let known = if let Ok(Said::Known(channels)) = said { Some(channels) } else { None };
+        self.count(if known.is_some() { "cache" } else { "nobody" });
+        known
     }
 
     /// A guild's roles; `None` where the bot is not in the guild.
@@ -185,7 +185,7 @@ impl Client {
         }
     }
 
-    /// What a member may do in a channel; `None` where there is no such member or channel.
+    /// What a member may do in a channel or a thread; `None` where there is no such member or channel.
     ///
     /// # Errors
     ///
@@ -208,7 +208,14 @@ impl Client {
         ) else {
             return Ok(None);
         };
-        let Some(channel) = channels.iter().find(|known| known.id == channel) else { return Ok(None) };
+        let by_id = |id| channels.iter().find(|known: &&Channel| known.id == id);
+        let (channel, is_thread) = match by_id(channel) {
+            Some(channel) => (channel, false),
+            None => match self.channel_of(guild, channel).await?.and_then(by_id) {
+                Some(parent) => (parent, true),
+                None => return Ok(None),
+            },
+        };
         let mut roles = roles;
         roles.sort_by_key(|role| role.id);
         let standing = Standing {
@@ -219,7 +226,17 @@ impl Client {
             has: &member.roles,
             timed_out_until: member.communication_disabled_until,
         };
-        Ok(Some(standing.in_channel(channel, false, self.shared.clock.now())))
+        Ok(Some(standing.in_channel(channel, is_thread, self.shared.clock.now())))
+    }
+
+    /// The channel that a thread of the guild is in, as Discord says: it lists no archived threads.
+    async fn channel_of(
+        &self,
+        guild: Id<GuildMarker>,
+        thread: Id<ChannelMarker>,
+    ) -> Result<Option<Id<ChannelMarker>>, Error> {
+        let found = self.read::<Thread>(format!("channels/{thread}")).await?;
+        Ok(found.filter(|thread| thread.guild_id == Some(guild) && thread.is_one()).and_then(|thread| thread.parent_id))
     }
 
     async fn list<T: DeserializeOwned>(
@@ -239,9 +256,12 @@ impl Client {
     /// Asks the cache.
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> Said<T> {
         let said = self.try_ask(path).await.unwrap_or(Said::Nothing);
-        let answered = if matches!(said, Said::Known(_)) { "cache" } else { "discord" };
-        self.shared.asked.with_label_values(&[answered]).inc();
+        self.count(if matches!(said, Said::Known(_)) { "cache" } else { "discord" });
         said
+    }
+
+    fn count(&self, answered: &str) {
+        self.shared.asked.with_label_values(&[answered]).inc();
     }
 
     async fn try_ask<T: DeserializeOwned>(&self, path: &str) -> Result<Said<T>, reqwest::Error> {
@@ -372,6 +392,22 @@ impl<'de> Deserialize<'de> for InFull {
 #[derive(Deserialize)]
 struct Active {
     threads: Vec<Channel>,
+}
+
+/// What Discord tells of a channel that may be a thread.
+#[derive(Deserialize)]
+struct Thread {
+    guild_id: Option<Id<GuildMarker>>,
+    parent_id: Option<Id<ChannelMarker>>,
+    #[serde(rename = "type")]
+    kind: u8,
+}
+
+impl Thread {
+    /// Other channels have a category for a parent.
+    fn is_one(&self) -> bool {
+        matches!(self.kind, 10..=12)
+    }
 }
 
 /// Who asks while another asks the same waits for that answer. Nothing is kept behind it.
