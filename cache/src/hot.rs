@@ -36,7 +36,16 @@ const AGAIN: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Hot {
     memory: Memory,
-    right: Arc<AtomicBool>,
+    right: Arc<Right>,
+}
+
+/// What makes a memory right.
+#[derive(Default)]
+struct Right {
+    /// All that was told is heard.
+    heard: AtomicBool,
+    /// No guild waits to be read anew from a truth that does not answer.
+    read: AtomicBool,
 }
 
 impl Hot {
@@ -46,11 +55,12 @@ impl Hot {
         Self { memory, right: Arc::default() }
     }
 
-    /// What is known; `None` while it may be wrong: at the start, and when the process was cut off, until it has heard all it
-    /// missed.
+    /// What is known; `None` while it may be wrong: at the start, and when the process was cut off from Kafka or the truth, until
+    /// it has heard and read all it missed.
     #[must_use]
     pub fn memory(&self) -> Option<&Memory> {
-        self.right.load(Ordering::Acquire).then_some(&self.memory)
+        let Right { heard, read } = &*self.right;
+        (heard.load(Ordering::Acquire) && read.load(Ordering::Acquire)).then_some(&self.memory)
     }
 }
 
@@ -79,7 +89,7 @@ impl Following {
         let following = async {
             loop {
                 let why = self.follow(&service).await.context("follow cache-changes")?;
-                self.hot.right.store(false, Ordering::Release);
+                self.heard(false);
                 service.dependency("cache-changes").down(&why);
                 tracing::warn!("the truth is read anew: {why}");
             }
@@ -108,20 +118,28 @@ impl Following {
         }
     }
 
-    /// Keeps `right` and the dependency as the follower stands. Being behind for a moment, while much is told, makes nothing
+    fn heard(&self, all: bool) {
+        self.hot.right.heard.store(all, Ordering::Release);
+    }
+
+    fn read(&self, all: bool) {
+        self.hot.right.read.store(all, Ordering::Release);
+    }
+
+    /// Keeps what is heard and the dependency as the follower stands. Being behind for a moment, while much is told, makes nothing
     /// wrong that was right.
     async fn watch(&self, mut standing: watch::Receiver<Standing>, service: &Service) {
         let dependency = service.dependency("cache-changes");
         loop {
             match &*standing.borrow_and_update() {
                 Standing::Current => {
-                    self.hot.right.store(true, Ordering::Release);
+                    self.heard(true);
                     dependency.up();
                 }
-                Standing::Behind(why) if !self.hot.right.load(Ordering::Acquire) => dependency.down(why),
+                Standing::Behind(why) if !self.hot.right.heard.load(Ordering::Acquire) => dependency.down(why),
                 Standing::Behind(_) => {}
                 Standing::CutOff(why) => {
-                    self.hot.right.store(false, Ordering::Release);
+                    self.heard(false);
                     dependency.down(why);
                 }
             }
@@ -146,19 +164,20 @@ impl Following {
             }
         }
         self.hot.memory.retain(&keys);
+        self.read(true);
         tracing::info!("read {} guilds", keys.len());
         Ok(())
     }
 
     async fn hear(&self, records: Vec<CacheChange>, service: &Service) -> anyhow::Result<()> {
         // Of each bot, the guilds that are to be read anew.
-        let mut behind: Vec<(Id<ApplicationMarker>, Id<GuildMarker>)> = Vec::new();
+        let mut behind: HashSet<(Id<ApplicationMarker>, Id<GuildMarker>)> = HashSet::new();
         for record in records {
             let CacheChange { bot, guild, version, payload } = record;
             match (wire::decode::<News>(&payload), guild) {
                 (Ok(News::Changed(received_ms, changes)), Some(guild)) => {
                     if self.hot.memory.follow(bot, guild, version, received_ms, changes) == Followed::Gap {
-                        behind.push((bot, guild));
+                        behind.insert((bot, guild));
                     }
                 }
                 (Ok(News::Refilled(epoch, read_ms, member)), Some(guild)) => {
@@ -167,13 +186,13 @@ impl Following {
                 (Ok(News::User(told_ms, user)), _) => self.hot.memory.tell_users([*user], told_ms),
                 (Ok(News::Reread), Some(guild)) => {
                     if !self.hot.memory.is_at(bot, guild, version) {
-                        behind.push((bot, guild));
+                        behind.insert((bot, guild));
                     }
                 }
                 // Of a version that says more.
                 (Err(error), Some(guild)) => {
                     tracing::warn!("a change of guild {guild} does not read, the guild is read anew: {error}");
-                    behind.push((bot, guild));
+                    behind.insert((bot, guild));
                 }
                 (Ok(_) | Err(_), None) => {}
             }
@@ -197,9 +216,12 @@ impl Following {
                 Ok(page) => {
                     postgres.up();
                     self.hot.memory.take(page, self.clock.now_ms());
+                    self.read(true);
                     return Ok(());
                 }
                 Err(error) if error.is_transient() => {
+                    // Nor is anything heard of other guilds before this one is read.
+                    self.read(false);
                     postgres.down(format_args!("{:#}", anyhow::Error::from(error)));
                     tokio::time::sleep(AGAIN).await;
                 }

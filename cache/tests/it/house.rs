@@ -14,7 +14,9 @@ use cache::{
 use common::service::Service;
 use database::scratch::Scratch;
 use event_stream::{KafkaConfig, Producer, ensure_topics, testing as topics};
+use model::topics::CacheChange;
 use reqwest::{RequestBuilder, Response};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use testing::wait::wait_for;
 use tokio::net::TcpListener;
@@ -78,13 +80,29 @@ impl House {
         Process { addr, service, http: common::http::client("test").unwrap() }
     }
 
+    /// Where the truth is.
+    pub(crate) fn database_uri(&self) -> String {
+        self.database.uri.expose_secret().to_owned()
+    }
+
     /// What cache-sync-service does with an event.
     pub(crate) async fn happens(&self, bot: Id<ApplicationMarker>, sequence: u64, changes: Vec<Change>) {
+        let news = self.happens_untold(bot, sequence, changes).await;
+        news::tell(&self.producer, vec![news]).await.unwrap();
+    }
+
+    /// The same up to a crash before it is told; what it would have told.
+    pub(crate) async fn happens_untold(
+        &self,
+        bot: Id<ApplicationMarker>,
+        sequence: u64,
+        changes: Vec<Change>,
+    ) -> CacheChange {
         let position =
             Position { session: "s".to_owned(), sequence, received_ms: 1_000 * i64::try_from(sequence).unwrap() };
         let update = Update { bot, guild: GUILD, position, changes };
         let outcomes = self.db.apply(std::slice::from_ref(&update)).await.unwrap();
-        news::tell(&self.producer, vec![News::of(&update, outcomes[0])]).await.unwrap();
+        News::of(&update, outcomes[0])
     }
 }
 

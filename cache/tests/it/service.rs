@@ -53,20 +53,38 @@ async fn what_was_written_and_not_told_is_known_when_it_comes_again() {
     let process = house.process().await;
     process.ready().await;
     // As by a crash between the truth and the topic: twice written, the second time in vain, and told then.
-    let position = cache::change::Position { session: "s".to_owned(), sequence: 2, received_ms: 2_000 };
-    let update = cache::change::Update { bot: BOT, guild: GUILD, position, changes: vec![renamed("second")] };
-    cache::store::Store::apply(&house.db, &[update]).await.unwrap();
+    house.happens_untold(BOT, 2, vec![renamed("second")]).await;
     assert_eq!(process.known(&format!("guilds/{GUILD}")).await.unwrap()["name"], "first");
     house.happens(BOT, 2, vec![renamed("second")]).await;
     process.names("second").await;
     // A version that was never told is noticed by the next one.
-    let position = cache::change::Position { session: "s".to_owned(), sequence: 3, received_ms: 3_000 };
-    let update =
-        cache::change::Update { bot: BOT, guild: GUILD, position, changes: vec![Change::ChannelGone(Id::new(201))] };
-    cache::store::Store::apply(&house.db, &[update]).await.unwrap();
+    house.happens_untold(BOT, 3, vec![Change::ChannelGone(Id::new(201))]).await;
     house.happens(BOT, 4, vec![renamed("fourth")]).await;
     process.names("fourth").await;
     assert_eq!(process.known(&format!("guilds/{GUILD}/channels")).await, Some(serde_json::json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_guild_cannot_be_read_anew_nothing_is_answered() {
+    let house = House::new().await;
+    house.happens(BOT, 1, vec![whole("first")]).await;
+    let (door, uri) = Door::shut_before_postgres(&house.database_uri()).await;
+    door.open();
+    let process = house.process_with(|config| config.database.uri = uri.into()).await;
+    process.ready().await;
+    process.names("first").await;
+    door.shut();
+    house.happens(BOT, 2, vec![renamed("second")]).await;
+    process.names("second").await;
+    // A version that was never told: what is known is old, and the truth cannot be asked.
+    house.happens_untold(BOT, 3, vec![renamed("third")]).await;
+    house.happens(BOT, 4, vec![Change::ChannelGone(Id::new(201))]).await;
+    let path = format!("guilds/{GUILD}");
+    until("a 503", async || process.get(&path).await.status() == StatusCode::SERVICE_UNAVAILABLE).await;
+    assert!(process.service.not_ready().iter().any(|why| why.contains("postgres")));
+    door.open();
+    until("an answer", async || process.get(&path).await.status() == StatusCode::OK).await;
+    assert_eq!(process.known(&path).await.unwrap()["name"], "third", "its first answer is right");
 }
 
 #[tokio::test(flavor = "multi_thread")]

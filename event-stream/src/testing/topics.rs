@@ -4,7 +4,10 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
     client::DefaultClientContext,
 };
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::OnceCell,
+    time::{Duration, Instant, interval},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -17,6 +20,9 @@ use crate::{
     reader,
     topics::{self, Topic},
 };
+
+/// How long a broker may not know of a topic that was made.
+const KNOWN: Duration = Duration::from_secs(30);
 
 /// The configuration of the cluster that `KAFKA_BROKERS` names, with topics and groups that nobody else has: a group that tests share waits for
 /// the members of all of them.
@@ -91,7 +97,7 @@ pub async fn limit(config: &KafkaConfig, topic: &str, bytes: usize) -> Result<()
 /// When a record is not what topic `T` promises.
 #[expect(clippy::panic, reason = "a record that does not decode fails the test that wrote it")]
 pub async fn read_all<T: Topic>(config: &KafkaConfig, topic: &str) -> Result<Vec<(T::Payload, Headers)>, Error> {
-    let messages = reader::read_all(config, topic).await?;
+    let messages = read_raw(config, topic).await?;
     let decode = |message: Message| match topics::decode::<T>(&message) {
         Ok(payload) => (payload, message.headers),
         Err(error) => panic!("{message:?} of {topic} does not decode: {error}"),
@@ -99,12 +105,30 @@ pub async fn read_all<T: Topic>(config: &KafkaConfig, topic: &str) -> Result<Vec
     Ok(messages.into_iter().map(decode).collect())
 }
 
-/// Every record that `topic` holds now, as it is.
+/// Every record that `topic` holds now, as it is. A busy broker may be late to know of a topic that was made a moment ago: that
+/// is waited for.
 ///
 /// # Errors
 ///
 /// When the brokers do not answer, or the topic does not exist.
 pub async fn read_raw(config: &KafkaConfig, topic: &str) -> Result<Vec<Message>, Error> {
+    let deadline = Instant::now() + KNOWN;
+    let mut looks = interval(Duration::from_millis(50));
+    loop {
+        looks.tick().await;
+        match try_read_raw(config, topic).await {
+            Err(Error::NoTopic { .. } | Error::Consume { .. }) if Instant::now() < deadline => {}
+            read => return read,
+        }
+    }
+}
+
+/// As [`read_raw`], of a topic that may not be there.
+///
+/// # Errors
+///
+/// When the brokers do not answer, or the topic does not exist.
+pub async fn try_read_raw(config: &KafkaConfig, topic: &str) -> Result<Vec<Message>, Error> {
     reader::read_all(config, topic).await
 }
 

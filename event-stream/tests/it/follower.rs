@@ -227,7 +227,7 @@ async fn a_topic_that_is_made_anew_during_a_cut_off_is_lost() {
     testing::delete_topic(&kafka.config, topic).await.unwrap();
     until_async(async || {
         ensure_topics(&kafka.config).await.unwrap();
-        testing::read_raw(&kafka.config, topic).await.is_ok_and(|records| records.is_empty())
+        testing::try_read_raw(&kafka.config, topic).await.is_ok_and(|records| records.is_empty())
     })
     .await;
     kafka.change(1..2, 6..8).await;

@@ -68,10 +68,11 @@ impl House {
         }
     }
 
-    /// A sharder that is ready.
+    /// A sharder that is ready, and whose session the next one could resume.
     pub(crate) async fn start(&self) -> Sharder {
         let sharder = Sharder::start(self.config()).await;
         sharder.until("/readyz", "ready").await;
+        self.until_position_moves(None).await;
         sharder
     }
 
