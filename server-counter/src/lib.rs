@@ -41,11 +41,8 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use common::config::docs;
-
     #[test]
     fn the_readme_names_every_variable_and_default() {
-        let table = docs::table(&docs::describe::<crate::Config>());
-        assert_eq!(docs::rows(include_str!("../README.md")), docs::rows(&table), "{table}");
+        common::config::docs::assert_told::<crate::Config>(include_str!("../README.md"));
     }
 }

@@ -120,13 +120,10 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use common::config::docs;
-
     #[test]
     fn the_readme_names_every_variable_and_default() {
-        let table = docs::table(&docs::describe::<crate::Config>());
         // What follows is of the other binary, see `whitelabel::config`.
         let readme = include_str!("../README.md").split("\n## Whitelabel").next().unwrap();
-        assert_eq!(docs::rows(readme), docs::rows(&table), "{table}");
+        common::config::docs::assert_told::<crate::Config>(readme);
     }
 }

@@ -49,9 +49,18 @@ pub fn table(described: &[Described]) -> String {
     table
 }
 
+/// For the test of each service: its README has every variable of `C` with its default, and no others.
+///
+/// # Panics
+///
+/// Where it has not; with the table that it should have.
+pub fn assert_told<C: FromEnv>(readme: &str) {
+    let table = table(&describe::<C>());
+    assert_eq!(rows(readme), rows(&table), "the README should have\n{table}");
+}
+
 /// Name and default of each row of a README's tables of variables; what a variable is may be said in other words there.
-#[must_use]
-pub fn rows(markdown: &str) -> Vec<(&str, &str)> {
+fn rows(markdown: &str) -> Vec<(&str, &str)> {
     let rows = markdown.lines().filter(|line| line.starts_with("| `") && line.split(" | ").count() == 3);
     rows.filter_map(|row| Some((row.split(" | ").next()?, row.split(" | ").last()?))).collect()
 }
