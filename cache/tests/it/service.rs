@@ -80,8 +80,9 @@ async fn while_a_guild_cannot_be_read_anew_nothing_is_answered() {
     house.happens_untold(BOT, 3, vec![renamed("third")]).await;
     house.happens(BOT, 4, vec![Change::ChannelGone(Id::new(201))]).await;
     let path = format!("guilds/{GUILD}");
-    until("a 503", async || process.get(&path).await.status() == StatusCode::SERVICE_UNAVAILABLE).await;
-    assert!(process.service.not_ready().iter().any(|why| why.contains("postgres")));
+    let missing = async || process.service.not_ready().iter().any(|why| why.contains("postgres"));
+    until("it to miss postgres", missing).await;
+    assert_eq!(process.get(&path).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     door.open();
     until("an answer", async || process.get(&path).await.status() == StatusCode::OK).await;
     assert_eq!(process.known(&path).await.unwrap()["name"], "third", "its first answer is right");

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     bounds::Retries,
     failure::{Failure, Then},
-    gate::{Gate, Rank},
+    gate::{Gate, Permit, Rank},
 };
 use crate::dead_letters::Class;
 
@@ -58,8 +58,12 @@ pub(super) struct Rules<'a> {
 }
 
 /// Calls `call` with the number of the attempt, from 1, and `failed` after each that failed or panicked.
+///
+/// `turn` is what the lane still holds of its record before. After a success it holds the turn of that call, for the next one to
+/// be asked with; after all else nothing.
 pub(super) async fn attempt<F>(
     rules: &Rules<'_>,
+    turn: &mut Option<Permit>,
     mut call: impl FnMut(u32) -> F,
     failed: impl Fn(u32, How, &str),
 ) -> Outcome
@@ -69,10 +73,11 @@ where
     let mut attempts = 0;
     let mut waited = 0;
     loop {
+        let had = turn.take();
         let permit = tokio::select! {
             biased;
             () = rules.halted.cancelled() => return Outcome::Abandoned,
-            permit = rules.gate.enter(rules.rank) => permit,
+            permit = rules.gate.enter(rules.rank, had) => permit,
         };
         attempts += 1;
         // The call is inside, because a handler can panic before it returns a future.
@@ -82,12 +87,15 @@ where
             () = rules.abandoned.cancelled() => return Outcome::Abandoned,
             result = guarded => result,
         };
-        drop(permit);
         let (how, error) = match result {
-            Ok(Ok(())) => return Outcome::Done,
+            Ok(Ok(())) => {
+                *turn = Some(permit);
+                return Outcome::Done;
+            }
             Ok(Err(Failure { then, error })) => (How::from(then), format!("{error:#}")),
             Err(panic) => (How::Panic, panic_text(&*panic)),
         };
+        drop(permit);
         failed(attempts, how, &error);
         let own = attempts - waited;
         let (pause, class) = match how {
@@ -183,7 +191,7 @@ mod tests {
             calls.borrow_mut().push((number, begun.elapsed()));
             ready(if number < 3 { Err(away()) } else { Ok(()) })
         };
-        assert_eq!(attempt(&case.rules(), call, |_, _, _| {}).await, Outcome::Done);
+        assert_eq!(attempt(&case.rules(), &mut None, call, |_, _, _| {}).await, Outcome::Done);
         let calls = calls.into_inner();
         assert_eq!(calls.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
         assert!(calls[1].1 >= Duration::from_millis(10) && calls[2].1 >= Duration::from_millis(30), "{calls:?}");
@@ -195,7 +203,7 @@ mod tests {
         let failures = RefCell::new(Vec::new());
         let failed = |number, how, error: &str| failures.borrow_mut().push((number, how, error.to_owned()));
         let call = |number| ready(Err(Failure::retry(io::Error::other(format!("away {number}")))));
-        let outcome = attempt(&case.rules(), call, failed).await;
+        let outcome = attempt(&case.rules(), &mut None, call, failed).await;
         let expected = Outcome::Dead { attempts: 3, class: Class::Exhausted, error: "away 3".to_owned() };
         assert_eq!(outcome, expected);
         assert_eq!(*failures.borrow(), [1, 2, 3].map(|number| (number, How::Retry, format!("away {number}"))));
@@ -212,7 +220,7 @@ mod tests {
                 _ => Failure::retry(io::Error::other("no")),
             }))
         };
-        let outcome = attempt(&case.rules(), call, |_, _, _| {}).await;
+        let outcome = attempt(&case.rules(), &mut None, call, |_, _, _| {}).await;
         assert_eq!(outcome, Outcome::Dead { attempts: 54, class: Class::Exhausted, error: "no".to_owned() });
     }
 
@@ -226,21 +234,21 @@ mod tests {
                 Err(Failure::discard(io::Error::other("no")))
             }
         };
-        let outcome = attempt(&case.rules(), call, |_, _, _| {}).await;
+        let outcome = attempt(&case.rules(), &mut None, call, |_, _, _| {}).await;
         assert_eq!(outcome, Outcome::Dead { attempts: 3, class: Class::Discarded, error: "no".to_owned() });
     }
 
     #[tokio::test]
     async fn a_pause_holds_no_permit_and_halting_ends_it() {
         let case = Case::new(NEVER);
-        let rules = case.rules();
+        let (rules, mut turn) = (case.rules(), None);
         let first_failed = Notify::new();
-        let first = attempt(&rules, |_| ready(Err(away())), |_, _, _| first_failed.notify_one());
+        let first = attempt(&rules, &mut turn, |_| ready(Err(away())), |_, _, _| first_failed.notify_one());
         let second = async {
             first_failed.notified().await;
             // Only one may run at once.
             let other = case.gate.rank(Priority::Normal);
-            let outcome = attempt(&case.rules_of(&other), |_| ready(Ok(())), |_, _, _| {}).await;
+            let outcome = attempt(&case.rules_of(&other), &mut None, |_| ready(Ok(())), |_, _, _| {}).await;
             case.halted.cancel();
             outcome
         };
@@ -256,14 +264,14 @@ mod tests {
             tokio::task::yield_now().await;
             Ok(())
         };
-        assert_eq!(attempt(&rules, call, |_, _, _| {}).await, Outcome::Done);
-        assert_eq!(attempt(&rules, |_| async { unreachable!() }, |_, _, _| {}).await, Outcome::Abandoned);
+        assert_eq!(attempt(&rules, &mut None, call, |_, _, _| {}).await, Outcome::Done);
+        assert_eq!(attempt(&rules, &mut None, |_| async { unreachable!() }, |_, _, _| {}).await, Outcome::Abandoned);
     }
 
     #[tokio::test]
     async fn abandoning_drops_the_call_where_it_stands() {
         let case = Case::new(NEVER);
-        let rules = case.rules();
+        let (rules, mut turn) = (case.rules(), None);
         let begun = Notify::new();
         let call = |_| async {
             begun.notify_one();
@@ -273,7 +281,7 @@ mod tests {
             begun.notified().await;
             case.abandoned.cancel();
         };
-        let (outcome, ()) = tokio::join!(attempt(&rules, call, |_, _, _| {}), abandon);
+        let (outcome, ()) = tokio::join!(attempt(&rules, &mut turn, call, |_, _, _| {}), abandon);
         assert_eq!(outcome, Outcome::Abandoned);
     }
 }

@@ -78,7 +78,10 @@ impl Gate {
     }
 
     /// Waits for a turn; dropping the future gives the place up. A lane asks for one at a time.
-    pub(super) async fn enter(self: &Arc<Gate>, rank: &Rank) -> Permit {
+    ///
+    /// The turn that the lane `had` is given up once it waits for the next one: however late its task runs, nobody who is less
+    /// urgent comes in between.
+    pub(super) async fn enter(self: &Arc<Gate>, rank: &Rank, had: Option<Permit>) -> Permit {
         let (grant, mut granted) = oneshot::channel();
         {
             let mut state = self.state();
@@ -86,6 +89,7 @@ impl Gate {
             state.waiting[rank.priority()].push_back(Waiter { lane: rank.lane, grant });
             self.grant(&mut state);
         }
+        drop(had);
         if let Ok(permit) = granted.try_recv() {
             return permit;
         }
@@ -211,14 +215,14 @@ mod tests {
 
     /// Lets so many lanes of each priority wait behind the one permit, the least urgent first, and tells who got it when.
     async fn order(gate: &Arc<Gate>, lanes: [usize; 3]) -> Vec<Priority> {
-        let first = gate.enter(&gate.rank(Priority::Bulk)).await;
+        let first = gate.enter(&gate.rank(Priority::Bulk), None).await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = JoinSet::new();
         for (priority, lanes) in Priority::ALL.into_iter().zip(lanes) {
             for _ in 0..lanes {
                 let (gate, order) = (Arc::clone(gate), Arc::clone(&order));
                 tasks.spawn(async move {
-                    let permit = gate.enter(&gate.rank(priority)).await;
+                    let permit = gate.enter(&gate.rank(priority), None).await;
                     order.lock().unwrap().push(priority);
                     drop(permit);
                 });
@@ -260,16 +264,16 @@ mod tests {
         // 75 % of them may be bulk, 90 % bulk and normal.
         for (priority, may) in [(Priority::Bulk, 7), (Priority::Normal, 2), (Priority::Interactive, 1)] {
             for _ in 0..may {
-                held.push(gate.enter(&rank(priority)).await);
+                held.push(gate.enter(&rank(priority), None).await);
             }
             let rank = rank(priority);
-            let more = gate.enter(&rank);
+            let more = gate.enter(&rank, None);
             pin!(more);
             assert!(poll!(&mut more).is_pending(), "{priority:?}");
         }
         // What is bulk goes on only in its own place.
         let bulk = rank(Priority::Bulk);
-        let next = gate.enter(&bulk);
+        let next = gate.enter(&bulk, None);
         pin!(next);
         assert!(poll!(&mut next).is_pending());
         drop(held.pop());
@@ -281,9 +285,9 @@ mod tests {
     #[tokio::test]
     async fn a_lane_that_becomes_more_urgent_while_it_waits_overtakes() {
         let gate = gate(1);
-        let held = gate.enter(&gate.rank(Priority::Bulk)).await;
+        let held = gate.enter(&gate.rank(Priority::Bulk), None).await;
         let (other, lane) = (gate.rank(Priority::Bulk), gate.rank(Priority::Bulk));
-        let (before, waiting) = (gate.enter(&other), gate.enter(&lane));
+        let (before, waiting) = (gate.enter(&other, None), gate.enter(&lane, None));
         pin!(before, waiting);
         assert!(poll!(&mut before).is_pending() && poll!(&mut waiting).is_pending());
         lane.set(Priority::Interactive);
@@ -294,11 +298,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_asks_again_with_the_turn_in_hand_lets_nobody_less_urgent_in_between() {
+        let gate = gate(1);
+        let (urgent, other) = (gate.rank(Priority::Interactive), gate.rank(Priority::Bulk));
+        let had = gate.enter(&urgent, None).await;
+        let waiting = gate.enter(&other, None);
+        pin!(waiting);
+        assert!(poll!(&mut waiting).is_pending());
+        let again = gate.enter(&urgent, Some(had)).await;
+        assert!(poll!(&mut waiting).is_pending());
+        // Nor does who is as urgent wait for ever.
+        other.set(Priority::Interactive);
+        gate.raise(&other);
+        let third = gate.enter(&urgent, Some(again));
+        pin!(third);
+        assert!(poll!(&mut third).is_pending());
+        assert!(poll!(&mut waiting).is_ready());
+        assert!(poll!(&mut third).is_ready());
+    }
+
+    #[tokio::test]
     async fn a_lane_that_becomes_more_urgent_may_have_a_permit_that_was_kept() {
         let gate = gate(2);
-        let _held = gate.enter(&gate.rank(Priority::Bulk)).await;
+        let _held = gate.enter(&gate.rank(Priority::Bulk), None).await;
         let lane = gate.rank(Priority::Bulk);
-        let waiting = gate.enter(&lane);
+        let waiting = gate.enter(&lane, None);
         pin!(waiting);
         assert!(poll!(&mut waiting).is_pending());
         lane.set(Priority::Interactive);
@@ -309,22 +333,22 @@ mod tests {
     #[tokio::test]
     async fn who_gives_up_holds_nothing() {
         let gate = gate(1);
-        let held = gate.enter(&gate.rank(Priority::Normal)).await;
+        let held = gate.enter(&gate.rank(Priority::Normal), None).await;
         let (gone, granted, last) = (gate.rank(Priority::Bulk), gate.rank(Priority::Normal), gate.rank(Priority::Bulk));
         {
-            let gone = gate.enter(&gone);
+            let gone = gate.enter(&gone, None);
             pin!(gone);
             assert!(poll!(&mut gone).is_pending());
         }
         assert_eq!(gate.waiting(Priority::Bulk), 0);
         {
-            let granted = gate.enter(&granted);
+            let granted = gate.enter(&granted, None);
             pin!(granted);
             assert!(poll!(&mut granted).is_pending());
             // It has the permit now, and never learns of it.
             drop(held);
         }
-        let last = gate.enter(&last);
+        let last = gate.enter(&last, None);
         pin!(last);
         assert!(poll!(&mut last).is_ready());
     }

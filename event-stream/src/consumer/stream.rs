@@ -27,6 +27,7 @@ use super::{
     context::{Context, Owned, Terms},
     event_metrics::EventMetrics,
     failure::{Failure, Meta},
+    gate::Permit,
     metrics::Metrics,
     partition::{Lane, Partition, Running},
     poll::Poll,
@@ -250,25 +251,30 @@ where
         if !partition.may_begin().await {
             return;
         }
+        let mut turn = None;
         while let Some(record) = partition.next(&lane) {
             let span = span_of(&record.message);
             let work = async {
-                let outcome = self.handle(&partition, &lane, &record).await;
+                let outcome = self.handle(&partition, &lane, &mut turn, &record).await;
                 self.conclude(&partition, record, outcome).await;
             };
             work.instrument(span).await;
         }
     }
 
-    async fn handle(&self, partition: &Partition, lane: &Lane, record: &Running) -> Outcome {
+    async fn handle(&self, partition: &Partition, lane: &Lane, turn: &mut Option<Permit>, record: &Running) -> Outcome {
         let message = &record.message;
         let payload = match catch_unwind(AssertUnwindSafe(|| topics::decode::<T>(message))) {
-            Ok(Ok(payload)) => payload,
-            Ok(Err(error)) => {
-                return Outcome::Dead { attempts: 0, class: Class::Undecodable, error: error.to_string() };
-            }
-            Err(panic) => {
-                return Outcome::Dead { attempts: 0, class: Class::Undecodable, error: panic_text(&*panic) };
+            Ok(Ok(payload)) => Ok(payload),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(panic) => Err(panic_text(&*panic)),
+        };
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(error) => {
+                // A dead letter is written without one.
+                *turn = None;
+                return Outcome::Dead { attempts: 0, class: Class::Undecodable, error };
             }
         };
         let rules = Rules {
@@ -294,7 +300,7 @@ where
                 _ => tracing::debug!(topic = &**topic, partition, offset, attempt, error, "a handler failed again"),
             }
         };
-        attempt(&rules, call, failed).await
+        attempt(&rules, turn, call, failed).await
     }
 
     async fn conclude(&self, partition: &Partition, record: Running, outcome: Outcome) {
