@@ -78,8 +78,8 @@ impl Town {
         let ms = Duration::from_millis;
         Settings {
             prefix: self.settings.prefix.clone(),
-            lease: ms(800),
-            margin: ms(300),
+            lease: ms(2_000),
+            margin: ms(700),
             renewal: ms(80),
             patience: ms(200),
             idle: self.settings.idle,
