@@ -1,6 +1,6 @@
 //! A channel is renamed no more often than Discord allows, and what waited shows the number of then.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use discord_sim::{
     RestFault,
@@ -34,7 +34,7 @@ async fn a_third_rename_within_ten_minutes_is_not_tried() {
 #[tokio::test]
 async fn what_waited_in_the_updater_shows_the_number_of_then() {
     let mut house = House::new("soon", 1).await;
-    house.config.pace.window = Duration::from_millis(1_500);
+    house.config.pace.window = Duration::from_secs(4);
     let updater = house.start();
     for count in [1, 2] {
         house.counter.tells(count);
@@ -78,7 +78,7 @@ async fn a_wait_that_discord_tells_is_kept_exactly_and_then_the_newest_text_is_s
     house.config.pace.interval = TEN_MINUTES;
     // Whoever is a millisecond early commits a violation.
     house.sim.write(|state| state.rate_limits.on_the_way = Duration::ZERO);
-    house.fault("PATCH", 1, RestFault::InnerLimited { retry_after: Duration::from_millis(700) });
+    house.fault("PATCH", 1, RestFault::InnerLimited { retry_after: Duration::from_secs(2) });
     let updater = house.start();
     house.until_asked("PATCH", 1).await;
     house.counter.tells(2);
@@ -91,11 +91,15 @@ async fn a_wait_that_discord_tells_is_kept_exactly_and_then_the_newest_text_is_s
 #[tokio::test]
 async fn what_waits_is_dropped_when_the_number_comes_back() {
     let house = House::new("Servers: 1", 2).await;
-    house.fault("PATCH", 1, RestFault::InnerLimited { retry_after: Duration::from_millis(300) });
+    let retry_after = Duration::from_millis(1_500);
+    house.fault("PATCH", 1, RestFault::InnerLimited { retry_after });
     let updater = house.start();
     house.until_asked("PATCH", 1).await;
     house.counter.tells(1);
-    house.counter.read_again(60).await;
+    let refused = Instant::now();
+    while refused.elapsed() < retry_after * 2 {
+        house.counter.read_again(10).await;
+    }
     assert_eq!(house.asked("PATCH"), [429]);
     updater.stop().await;
     house.finish();

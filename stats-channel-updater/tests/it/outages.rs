@@ -51,7 +51,7 @@ async fn a_rename_that_waits_does_not_hurry_a_counter_that_is_away() {
     let mut house = House::new("soon", 1).await;
     let hour = Duration::from_secs(3600);
     house.config.pace = Pace { interval: hour, first_retry: hour, longest_retry: hour, ..house.config.pace };
-    house.fault("PATCH", 1, RestFault::InnerLimited { retry_after: Duration::from_millis(200) });
+    house.fault("PATCH", 1, RestFault::InnerLimited { retry_after: Duration::from_secs(2) });
     let updater = house.start();
     house.until_asked("PATCH", 1).await;
     house.counter.answers(StatusCode::SERVICE_UNAVAILABLE, json!({}));

@@ -53,7 +53,7 @@ async fn a_missing_permission_is_named_and_not_tried_again_soon() {
 #[tokio::test]
 async fn after_the_pause_it_is_tried_again_with_the_newest_text() {
     let mut house = House::new("soon", 5).await;
-    house.config.pace.pause = Duration::from_millis(400);
+    house.config.pace.pause = Duration::from_secs(2);
     // Only the end of the pause brings it back.
     house.config.pace.interval = Duration::from_secs(600);
     house.fault("PATCH", 1, RestFault::Refuse(403, 50013));
