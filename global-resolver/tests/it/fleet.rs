@@ -129,8 +129,8 @@ async fn follow_ups_have_an_owner_too_and_redis_holds_no_token() {
     town.upstream.will(200, &window, "{}");
     // With or without a bot's token it is the same webhook.
     assert_eq!(status(&answer(first.plain(Method::POST, path, 5_000)).await), (200, ""));
-    assert_eq!(status(&second.post(path, 1_000).await), (429, "limit"));
-    assert_eq!(status(&second.post("webhooks/77/another", 1_000).await), (200, ""));
+    assert_eq!(status(&second.post(path, 5_000).await), (429, "limit"));
+    assert_eq!(status(&second.post("webhooks/77/another", 5_000).await), (200, ""));
     assert_eq!(town.senders(), [0]);
     assert_eq!(town.hits().len(), 2);
     until("the wait is remembered", async || town.memory().await.len() == 1).await;
@@ -144,10 +144,10 @@ async fn a_killed_owner_is_followed_after_its_lease_and_its_waits_are_kept() {
     let mut town = Town::in_a_hurry();
     let (first, second) = two(&mut town).await;
     for _ in 0..2 {
-        assert_eq!(status(&first.rename("channels/5", 1_000).await), (200, ""));
+        assert_eq!(status(&first.rename("channels/5", 5_000).await), (200, ""));
     }
     town.upstream.will(429, &[("x-ratelimit-scope", "user")], r#"{"message":"wait","retry_after":60,"global":false}"#);
-    assert_eq!(status(&first.post("channels/6/messages", 1_000).await), (429, "limit"));
+    assert_eq!(status(&first.post("channels/6/messages", 5_000).await), (429, "limit"));
     let window = [
         ("x-ratelimit-bucket", "pins"),
         ("x-ratelimit-limit", "5"),
@@ -155,10 +155,10 @@ async fn a_killed_owner_is_followed_after_its_lease_and_its_waits_are_kept() {
         ("x-ratelimit-reset-after", "60"),
     ];
     town.upstream.will(200, &window, "{}");
-    assert_eq!(status(&first.get("channels/7/pins", 1_000).await), (200, ""));
+    assert_eq!(status(&first.get("channels/7/pins", 5_000).await), (200, ""));
     let inner = [("x-ratelimit-remaining", "4"), ("x-ratelimit-limit", "5"), ("x-ratelimit-reset-after", "1")];
     town.upstream.will(429, &inner, r#"{"message":"wait","retry_after":60,"global":false}"#);
-    assert_eq!(status(&first.rename("channels/8", 1_000).await), (429, "inner"));
+    assert_eq!(status(&first.rename("channels/8", 5_000).await), (429, "inner"));
     until("all is remembered", async || {
         let memory = town.memory().await;
         memory.len() == 5 && memory.iter().any(|fact| fact.starts_with(r#"{"field""#))
@@ -168,24 +168,24 @@ async fn a_killed_owner_is_followed_after_its_lease_and_its_waits_are_kept() {
 
     first.kill();
     let killed = Instant::now();
-    assert_eq!(status(&second.get("users/@me", 5_000).await), (200, ""));
+    assert_eq!(status(&second.get("users/@me", 15_000).await), (200, ""));
     let waited = killed.elapsed();
-    assert!(waited <= town.settings.lease + 3_000 * MS, "{waited:?}");
+    assert!(waited <= town.settings.lease * 4, "{waited:?}");
 
-    let rename = second.rename("channels/5", 1_000).await;
+    let rename = second.rename("channels/5", 5_000).await;
     assert_eq!(status(&rename), (429, "inner"));
     let wait = rename.body["retry_after"].as_f64().unwrap();
     assert!((590.0..=602.0).contains(&wait), "{wait}");
     for (answer, why) in [
-        (second.post("channels/6/messages", 1_000).await, "limit"),
-        (second.get("channels/7/pins", 1_000).await, "limit"),
-        (second.rename("channels/8", 1_000).await, "inner"),
+        (second.post("channels/6/messages", 5_000).await, "limit"),
+        (second.get("channels/7/pins", 5_000).await, "limit"),
+        (second.rename("channels/8", 5_000).await, "inner"),
     ] {
         assert_eq!(status(&answer), (429, why));
         let wait = answer.body["retry_after"].as_f64().unwrap();
         assert!((50.0..=60.1).contains(&wait), "{wait}");
     }
-    assert_eq!(status(&second.rename("channels/9", 1_000).await), (200, ""));
+    assert_eq!(status(&second.rename("channels/9", 5_000).await), (200, ""));
     assert_eq!(town.hits().len(), before + 2);
 }
 
@@ -194,10 +194,10 @@ async fn a_global_429_outlives_its_owner() {
     let mut town = Town::in_a_hurry();
     let (first, second) = two(&mut town).await;
     town.upstream.will(429, &[("x-ratelimit-global", "true")], r#"{"message":"wait","retry_after":60,"global":true}"#);
-    assert_eq!(status(&first.get("channels/1", 1_000).await), (429, "limit"));
+    assert_eq!(status(&first.get("channels/1", 5_000).await), (429, "limit"));
     until("it is remembered", async || town.memory().await.len() == 1).await;
     first.kill();
-    let answer = second.get("channels/2", 5_000).await;
+    let answer = second.get("channels/2", 15_000).await;
     assert_eq!(status(&answer), (429, "limit"));
     assert!(answer.body["retry_after"].as_f64().unwrap() > 50.0);
     assert_eq!(town.hits().len(), 2);
@@ -209,12 +209,12 @@ async fn a_change_that_discord_refused_does_not_count_for_the_next_owner() {
     let (first, second) = two(&mut town).await;
     for _ in 0..4 {
         town.upstream.will(400, &[], r#"{"message":"Invalid Form Body","code":50035}"#);
-        assert_eq!(first.rename("channels/5", 1_000).await.status, 400);
+        assert_eq!(first.rename("channels/5", 5_000).await.status, 400);
     }
     until("nothing is left of it", async || town.memory().await.is_empty()).await;
     first.kill();
     for expected in [(200, ""), (200, ""), (429, "inner")] {
-        assert_eq!(status(&second.rename("channels/5", 5_000).await), expected);
+        assert_eq!(status(&second.rename("channels/5", 15_000).await), expected);
     }
 }
 
@@ -242,7 +242,7 @@ async fn a_stopped_owner_hands_over() {
     town.settings.handover = 200 * MS;
     let (first, second) = two(&mut town).await;
     for _ in 0..2 {
-        assert_eq!(status(&first.rename("channels/5", 1_000).await), (200, ""));
+        assert_eq!(status(&first.rename("channels/5", 5_000).await), (200, ""));
     }
     // One that waits there comes back.
     town.upstream.will(429, &[("x-ratelimit-scope", "user")], r#"{"message":"wait","retry_after":0.4,"global":false}"#);
@@ -251,11 +251,11 @@ async fn a_stopped_owner_hands_over() {
     first.stop();
     let stopped = Instant::now();
     assert_eq!(status(&waiting.await.unwrap()), (200, ""));
-    assert_eq!(status(&second.get("users/@me", 5_000).await), (200, ""));
+    assert_eq!(status(&second.get("users/@me", 15_000).await), (200, ""));
     let waited = stopped.elapsed();
-    assert!(waited < 3_000 * MS, "{waited:?}");
+    assert!(waited < town.settings.lease.mul_f64(0.8), "{waited:?}");
     assert_eq!(town.senders(), [0, 1]);
-    assert_eq!(status(&second.rename("channels/5", 1_000).await), (429, "inner"));
+    assert_eq!(status(&second.rename("channels/5", 5_000).await), (429, "inner"));
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ async fn a_call_that_waits_moves_to_another_gate_when_its_own_stops() {
     until("it waits", async || town.memory().await.len() == 1).await;
     let told = town.hits().last().unwrap().at;
     first.stop();
-    assert_eq!(status(&second.get("users/@me", 5_000).await), (200, ""));
+    assert_eq!(status(&second.get("users/@me", 15_000).await), (200, ""));
     assert_eq!(status(&waiting.await.unwrap()), (200, ""));
     assert_eq!(town.senders(), [0, 1]);
     let sent = town.hits().last().unwrap().at;
@@ -294,7 +294,7 @@ async fn a_bot_that_nobody_uses_is_let_go() {
     let (first, second) = two(&mut town).await;
     until("it is let go", async || !town.keys().await.iter().any(|key| key.contains(":owner:"))).await;
     assert_eq!(first.owned().await, 0);
-    assert_eq!(status(&second.get("users/@me", 5_000).await), (200, ""));
+    assert_eq!(status(&second.get("users/@me", 15_000).await), (200, ""));
     assert_eq!(status(&first.get("users/@me", 5_000).await), (200, ""));
     assert_eq!(town.senders(), [0, 1]);
     assert_eq!(first.metric("resolver_lease_lost_total").await, 0.0);
@@ -389,7 +389,7 @@ async fn a_rename_is_not_sent_before_it_is_remembered() {
     let mut town = Town::new();
     let (first, _second) = two(&mut town).await;
     first.redis.shut();
-    assert_eq!(status(&first.get("channels/5", 1_000).await), (200, ""), "the lease holds");
+    assert_eq!(status(&first.get("channels/5", 5_000).await), (200, ""), "the lease holds");
     let before = town.hits().len();
     assert_eq!(status(&first.rename("channels/5", 300).await), (503, "owner"));
     assert_eq!(town.hits().len(), before);
@@ -429,11 +429,11 @@ async fn a_ban_that_one_sees_stops_the_other() {
     assert_eq!(status(&first.click(1).await), (503, "address"));
     until("the other knows", async || second.page("/health").await.contains(r#""banned_for":35"#)).await;
     assert_eq!(status(&second.click(2).await), (503, "address"));
-    assert_eq!(status(&second.get("users/@me", 1_000).await), (503, "address"));
+    assert_eq!(status(&second.get("users/@me", 15_000).await), (503, "address"));
     assert_eq!(town.hits().len(), 1);
     // One that comes later knows it before its first call.
     let third = town.gate().await;
-    assert_eq!(status(&third.get("users/@me", 1_000).await), (503, "address"));
+    assert_eq!(status(&third.get("users/@me", 5_000).await), (503, "address"));
 }
 
 #[tokio::test]
@@ -467,20 +467,20 @@ async fn a_redis_that_comes_back_with_nothing_learns_all_that_matters_again() {
     town.settings = Settings { lease: 2_500 * MS, margin: 500 * MS, ..town.hurry() };
     let (first, second) = two(&mut town).await;
     for _ in 0..2 {
-        assert_eq!(status(&first.rename("channels/5", 1_000).await), (200, ""));
+        assert_eq!(status(&first.rename("channels/5", 5_000).await), (200, ""));
     }
     // Nothing was saved.
     redis.kill().await;
     redis.restart().await;
     until("it knows the changes", async || town.memory().await.len() == 2).await;
-    assert_eq!(status(&second.get("users/@me", 5_000).await), (200, ""));
+    assert_eq!(status(&second.get("users/@me", 15_000).await), (200, ""));
     assert_eq!(town.senders(), [0], "the owner stayed");
     assert_eq!(first.metric("resolver_lease_lost_total").await, 0.0);
 
     first.kill();
     // Repeated where the connection to the other breaks in that moment.
     assert_eq!(status(&second.get("users/@me", 10_000).await), (200, ""));
-    assert_eq!(status(&second.rename("channels/5", 1_000).await), (429, "inner"));
+    assert_eq!(status(&second.rename("channels/5", 5_000).await), (429, "inner"));
     assert_eq!(town.senders(), [0, 1]);
 }
 

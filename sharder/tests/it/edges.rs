@@ -32,15 +32,16 @@ fn resumed(house: &House) -> Vec<OffsetDateTime> {
 #[tokio::test]
 async fn a_heartbeat_that_discord_asks_for_comes_at_once_and_tells_how_far_the_shard_is() {
     let house = House::build().await;
+    // The first one of its own comes at a random moment of this time.
+    house.sim.write(|state| state.sessions.heartbeat_interval = Some(Duration::from_mins(30)));
     let sharder = house.start().await;
     house.chat(10);
     let (session, sequence) = house.position_is_last().await;
-    // The first one of its own comes within 41 s.
     let asked = Instant::now();
     house.sim.write(|state| state.sessions.request_heartbeat(&Target::all()));
     let confirmed = |state: &State| (state.sessions.records[&session].confirmed >= sequence).then_some(());
     house.sim.wait_for("a heartbeat", confirmed).await;
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
     sharder.stop().await.unwrap();
     closed_well(&house);
 }
@@ -121,7 +122,7 @@ async fn a_reconnect_goes_on_though_nobody_answers_the_close_of_the_old_connecti
 
 #[tokio::test]
 async fn a_session_is_resumed_at_once_also_while_kafka_takes_nothing() {
-    const HEARTBEAT: Duration = Duration::from_secs(12);
+    const HEARTBEAT: Duration = Duration::from_secs(30);
     let house = House::build().await;
     house.sim.write(|state| state.sessions.heartbeat_interval = Some(HEARTBEAT));
     let (sharder, door) = house.start_behind_a_door().await;
@@ -174,7 +175,7 @@ async fn after_an_invalid_session_the_shard_waits_before_it_resumes_or_identifie
     house.sim.write(|state| state.sessions.invalidate(&Target::all(), true));
     house.until_resumed(1).await;
     let waited = resumed(&house)[0] - told;
-    assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(8), "{waited}");
+    assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(15), "{waited}");
     assert_eq!(house.identifies(), 1);
 
     // A RESUME that Discord wants again later.
