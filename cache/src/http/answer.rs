@@ -15,6 +15,9 @@ pub const COMPACT: &str = "application/vnd.msgpack";
 /// Header of a 404: the guild's epoch, which a refill names again so that nothing older is taken.
 pub const EPOCH: &str = "x-cache-epoch";
 
+/// What else than the path decides about an answer: the form, and the bot ([`model::routes::BOT_ID`]).
+const VARY: &str = "accept, x-bot-id";
+
 /// An answer in the form that was asked for, with a tag of what it says; 304 where that is known already.
 pub(super) fn answer<T: Serialize + ?Sized>(asked: &HeaderMap, value: &T) -> Response {
     let compact = asked.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes() == COMPACT.as_bytes());
@@ -32,7 +35,7 @@ pub(super) fn answer<T: Serialize + ?Sized>(asked: &HeaderMap, value: &T) -> Res
     };
     let tag = tag(&body);
     let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &tag));
-    let tag = [(header::ETAG, tag)];
+    let tag = [(header::ETAG, tag), (header::VARY, HeaderValue::from_static(VARY))];
     if known {
         return (StatusCode::NOT_MODIFIED, tag).into_response();
     }

@@ -208,6 +208,7 @@ async fn an_answer_has_a_tag_that_changes_with_it_and_a_compact_form() {
     assert_eq!(again().await, StatusCode::NOT_MODIFIED);
     let compact = process.request(path).header("accept", COMPACT).send().await.unwrap();
     assert_eq!(compact.headers()["content-type"], COMPACT);
+    assert_eq!(compact.headers()["vary"], format!("accept, {BOT_ID}"), "nobody between keeps one for the other");
     let compact: Vec<Channel> = cache::decode(&compact.bytes().await.unwrap()).unwrap();
     let plain: Vec<Channel> = process.get(path).await.json().await.unwrap();
     assert_eq!(compact, plain);
