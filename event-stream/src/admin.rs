@@ -1,7 +1,11 @@
 //! Makes the topics.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
+use common::backoff;
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
@@ -21,11 +25,11 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Makes every topic that is not there yet, with the dead letters' beside it where it has any.
 ///
 /// A topic that is there is left as it is; one whose number of partitions is not the configured one is named in the log.
-/// Safe to call from many processes at once.
+/// Safe to call from many processes at once. When it returns, the brokers tell of every topic.
 ///
 /// # Errors
 ///
-/// When the brokers do not answer, or refuse to make a topic.
+/// When the brokers do not answer, refuse to make a topic, or do not tell of it within 5 s.
 pub async fn ensure_topics(config: &KafkaConfig) -> Result<(), Error> {
     let make = |source| Error::Client { client: "admin".to_owned(), source };
     let admin: AdminClient<DefaultClientContext> = client::settings(config, "tickets-admin").create().map_err(make)?;
@@ -56,6 +60,29 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<(), Error> {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, code)) => return Err(Error::CreateTopic { topic, reason: code.to_string() }),
         }
+    }
+    until_told(admin, config, &missing, ANSWER).await
+}
+
+/// Waits until the brokers tell of these topics. They are made before every broker has heard of them, and who comes in between
+/// is told that there are none.
+async fn until_told(
+    mut admin: AdminClient<DefaultClientContext>,
+    config: &KafkaConfig,
+    made: &[&Wanted],
+    patience: Duration,
+) -> Result<(), Error> {
+    let deadline = Instant::now() + patience;
+    for wait in backoff::exponential(Duration::from_millis(10), Duration::from_millis(500)) {
+        let there;
+        (admin, there) = partitions(admin, config).await?;
+        let is_there = |topic: &&&Wanted| there.get(&topic.name).is_some_and(|partitions| *partitions > 0);
+        let Some(missing) = made.iter().find(|topic| !is_there(topic)) else { break };
+        if Instant::now() > deadline {
+            let reason = format!("it was made {patience:?} ago, and the brokers do not tell of it");
+            return Err(Error::CreateTopic { topic: missing.name.clone(), reason });
+        }
+        tokio::time::sleep(wait).await;
     }
     Ok(())
 }
@@ -130,11 +157,28 @@ mod tests {
     use super::*;
     use crate::testing;
 
+    fn admin(config: &KafkaConfig) -> AdminClient<DefaultClientContext> {
+        client::settings(config, "test").create().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_topic_counts_as_made_when_the_brokers_tell_of_it() {
+        let config = testing::config();
+        let wanted = wanted(&config);
+        let first = [&wanted[0]];
+        let error = until_told(admin(&config), &config, &first, Duration::ZERO).await.unwrap_err();
+        assert!(matches!(error, Error::CreateTopic { topic, .. } if topic == first[0].name));
+        let waiting = until_told(admin(&config), &config, &first, Duration::from_secs(30));
+        let (told, made) = tokio::join!(waiting, ensure_topics(&config));
+        told.unwrap();
+        made.unwrap();
+    }
+
     #[tokio::test]
     async fn dead_events_are_kept_late_clicks_are_gone_soon_and_changes_of_the_cache_do_not_die() {
         let config = testing::config();
         ensure_topics(&config).await.unwrap();
-        let admin: AdminClient<DefaultClientContext> = client::settings(&config, "test").create().unwrap();
+        let admin = admin(&config);
         let dead = dead_letters::topic(&config.events_topic);
         let retention = async |topic: &str| {
             let described =

@@ -34,7 +34,7 @@ pub enum Error {
     CreateTopic {
         /// The topic.
         topic: String,
-        /// The broker's words.
+        /// The broker's words, or that it does not tell of the topic.
         reason: String,
     },
     /// The topic is not there.
