@@ -31,9 +31,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 ///
 /// When the brokers do not answer, refuse to make a topic, or do not tell of it within 5 s.
 pub async fn ensure_topics(config: &KafkaConfig) -> Result<(), Error> {
-    let make = |source| Error::Client { client: "admin".to_owned(), source };
-    let admin: AdminClient<DefaultClientContext> = client::settings(config, "tickets-admin").create().map_err(make)?;
-
+    let admin = admin(config)?;
     let wanted = wanted(config);
     let (admin, there) = partitions(admin, config).await?;
     for topic in &wanted {
@@ -47,13 +45,21 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<(), Error> {
         }
     }
     let missing: Vec<&Wanted> = wanted.iter().filter(|topic| !there.contains_key(&topic.name)).collect();
-    if missing.is_empty() {
+    make(admin, config, &missing).await
+}
+
+/// Makes these topics, and returns when the brokers tell of them.
+pub(crate) async fn make(
+    admin: AdminClient<DefaultClientContext>,
+    config: &KafkaConfig,
+    topics: &[&Wanted],
+) -> Result<(), Error> {
+    if topics.is_empty() {
         return Ok(());
     }
-
     let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
     let unreachable = |source| Error::Unreachable { brokers: config.brokers.clone(), source };
-    let requests: Vec<NewTopic<'_>> = missing.iter().map(|topic| topic.request(config)).collect();
+    let requests: Vec<NewTopic<'_>> = topics.iter().map(|topic| topic.request(config)).collect();
     for result in admin.create_topics(&requests, &options).await.map_err(unreachable)? {
         match result {
             // Another process was faster.
@@ -61,7 +67,7 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<(), Error> {
             Err((topic, code)) => return Err(Error::CreateTopic { topic, reason: code.to_string() }),
         }
     }
-    until_told(admin, config, &missing, ANSWER).await
+    until_told(admin, config, topics, ANSWER).await
 }
 
 /// Waits until the brokers tell of these topics. They are made before every broker has heard of them, and who comes in between
@@ -87,6 +93,11 @@ async fn until_told(
     Ok(())
 }
 
+pub(crate) fn admin(config: &KafkaConfig) -> Result<AdminClient<DefaultClientContext>, Error> {
+    let make = |source| Error::Client { client: "admin".to_owned(), source };
+    client::settings(config, "tickets-admin").create().map_err(make)
+}
+
 /// Partitions of each topic that is there.
 async fn partitions(
     admin: AdminClient<DefaultClientContext>,
@@ -110,7 +121,8 @@ async fn partitions(
 pub(crate) struct Wanted {
     pub(crate) name: String,
     pub(crate) partitions: i32,
-    largest: String,
+    /// The largest batch that it takes, in bytes.
+    pub(crate) largest: String,
     // Retention, and the length of segments, where it is set: a segment goes whole, and only once it is closed.
     retention: Option<(String, Option<String>)>,
 }
@@ -157,18 +169,14 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    fn admin(config: &KafkaConfig) -> AdminClient<DefaultClientContext> {
-        client::settings(config, "test").create().unwrap()
-    }
-
     #[tokio::test]
     async fn a_topic_counts_as_made_when_the_brokers_tell_of_it() {
         let config = testing::config();
         let wanted = wanted(&config);
         let first = [&wanted[0]];
-        let error = until_told(admin(&config), &config, &first, Duration::ZERO).await.unwrap_err();
+        let error = until_told(admin(&config).unwrap(), &config, &first, Duration::ZERO).await.unwrap_err();
         assert!(matches!(error, Error::CreateTopic { topic, .. } if topic == first[0].name));
-        let waiting = until_told(admin(&config), &config, &first, Duration::from_secs(30));
+        let waiting = until_told(admin(&config).unwrap(), &config, &first, Duration::from_secs(30));
         let (told, made) = tokio::join!(waiting, ensure_topics(&config));
         told.unwrap();
         made.unwrap();
@@ -178,7 +186,7 @@ mod tests {
     async fn dead_events_are_kept_late_clicks_are_gone_soon_and_changes_of_the_cache_do_not_die() {
         let config = testing::config();
         ensure_topics(&config).await.unwrap();
-        let admin = admin(&config);
+        let admin = admin(&config).unwrap();
         let dead = dead_letters::topic(&config.events_topic);
         let retention = async |topic: &str| {
             let described =

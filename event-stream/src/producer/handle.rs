@@ -475,7 +475,7 @@ mod tests {
     #[tokio::test]
     async fn a_refused_record_takes_what_is_behind_it_along_and_nothing_goes_out_before_the_next_life() {
         let config = testing::config();
-        testing::limit_events(&config, 300_000).await.unwrap();
+        testing::make_with_limit(&config, &config.events_topic, 300_000).await.unwrap();
         let producer = Producer::connect(&config, "test", Profile::Bulk).await.unwrap();
         let life = producer.life();
         // Many requests; what is large and does not compress is refused, in the midst of them.

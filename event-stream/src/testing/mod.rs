@@ -13,4 +13,4 @@ pub use groups::behind;
 pub use losses::{delete_records, delete_topic};
 pub use poison::{Expected, Poison, poison};
 pub use raw::{Raw, send_raw};
-pub use topics::{config, dead_letters_of, limit, limit_events, producer, read_all, read_raw, try_read_raw};
+pub use topics::{config, dead_letters_of, make_with_limit, producer, read_all, read_raw, try_read_raw};

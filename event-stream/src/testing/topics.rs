@@ -1,9 +1,5 @@
 //! Topics of a test, and what they hold.
 
-use rdkafka::{
-    admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
-    client::DefaultClientContext,
-};
 use tokio::{
     sync::OnceCell,
     time::{Duration, Instant, interval},
@@ -11,8 +7,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    admin::ensure_topics,
-    client,
+    admin::{self, ensure_topics},
     config::KafkaConfig,
     envelope::{Headers, Message},
     error::Error,
@@ -58,32 +53,24 @@ pub async fn producer(config: &KafkaConfig) -> Result<Producer, Error> {
     Ok(shared.for_topics_of(config))
 }
 
-/// Makes the topics, and lets that of the events take no batch beyond so many bytes.
+/// Makes the topics, of which this one takes no batch beyond so many bytes. It must be new: a limit that comes later counts from
+/// when the broker gets to it.
 ///
 /// # Errors
 ///
 /// When the brokers do not answer or refuse.
-pub async fn limit_events(config: &KafkaConfig, bytes: usize) -> Result<(), Error> {
-    ensure_topics(config).await?;
-    limit(config, &config.events_topic, bytes).await
-}
-
-/// Lets a topic take no batch beyond so many bytes.
 ///
-/// # Errors
+/// # Panics
 ///
-/// When the brokers do not answer or refuse.
-pub async fn limit(config: &KafkaConfig, topic: &str, bytes: usize) -> Result<(), Error> {
-    let refused = |reason: String| Error::CreateTopic { topic: topic.to_owned(), reason };
-    let make = |source| Error::Client { client: "test".to_owned(), source };
-    let admin: AdminClient<DefaultClientContext> = client::settings(config, "test").create().map_err(make)?;
-    let bytes = bytes.to_string();
-    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("max.message.bytes", &bytes);
-    let changed = admin.alter_configs([&change], &AdminOptions::new()).await;
-    for result in changed.map_err(|error| refused(error.to_string()))? {
-        result.map_err(|(_, code)| refused(code.to_string()))?;
-    }
-    Ok(())
+/// When the configuration has no such topic.
+#[expect(clippy::panic, reason = "a test that names a wrong topic fails")]
+pub async fn make_with_limit(config: &KafkaConfig, topic: &str, bytes: usize) -> Result<(), Error> {
+    let Some(mut limited) = admin::wanted(config).into_iter().find(|wanted| wanted.name == topic) else {
+        panic!("{topic} is not among the topics");
+    };
+    limited.largest = bytes.to_string();
+    admin::make(admin::admin(config)?, config, &[&limited]).await?;
+    ensure_topics(config).await
 }
 
 /// Every payload that `topic` holds now, with its headers: in the order of a partition, partition after partition.

@@ -3,8 +3,8 @@
 use std::future::ready;
 
 use event_stream::{
-    Bounds, Class, DeadLetter, Failure, GatewayEvents, Message, Producer, Profile, Replaying, Selection, Spared, Told,
-    dead_letters_of, replay,
+    Bounds, Class, DeadLetter, Failure, GatewayEvents, KafkaConfig, Message, Producer, Profile, Replaying, Selection,
+    Spared, Told, dead_letters_of, replay,
     testing::{self, Raw},
 };
 
@@ -71,6 +71,14 @@ async fn a_record_of_a_stranger_that_is_larger_than_ours_may_be_is_kept_without_
     assert_eq!((letter.class, letter.offset, letter.left_out), (Class::Undecodable, 0, Some(17 * 1024 * 1024)));
 }
 
+/// Topics, of which that of the dead letters takes so many bytes at once.
+async fn with_small_graves(limit: usize) -> Kafka {
+    let config = KafkaConfig { partitions: 1, ..testing::config() };
+    testing::make_with_limit(&config, &dead_letters_of::<GatewayEvents>(&config), limit).await.unwrap();
+    let producer = testing::producer(&config).await.unwrap();
+    Kafka { config, producer }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_of_dead_letters_that_takes_little_has_what_it_takes() {
     // A bulk producer dies of each refusal, and another takes its place.
@@ -78,11 +86,9 @@ async fn a_topic_of_dead_letters_that_takes_little_has_what_it_takes() {
     for (profile, limit, value, has_headers) in
         [(interactive, 4_000, 5_000, true), (bulk, 4_000, 5_000, true), (interactive, 900, 500, false)]
     {
-        let kafka = Kafka::with_partitions(1).await;
+        let kafka = with_small_graves(limit).await;
         let producer = Producer::connect(&kafka.config, "test", profile).await.unwrap();
         let kafka = Kafka { producer, ..kafka };
-        let graves = dead_letters_of::<GatewayEvents>(&kafka.config);
-        testing::limit(&kafka.config, &graves, limit).await.unwrap();
         let mut lethal = event(5, 1);
         lethal.payload = incompressible(value).into();
         kafka.send([lethal, event(5, 2)]).await;
@@ -99,9 +105,7 @@ async fn a_topic_of_dead_letters_that_takes_little_has_what_it_takes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_that_only_together_are_too_large_are_kept_whole() {
-    let kafka = Kafka::with_partitions(1).await;
-    let graves = dead_letters_of::<GatewayEvents>(&kafka.config);
-    testing::limit(&kafka.config, &graves, 4_000).await.unwrap();
+    let kafka = with_small_graves(4_000).await;
     kafka.send((1..=40).map(|guild| event(guild, guild))).await;
     let log = Log::new();
     let seen = log.clone();

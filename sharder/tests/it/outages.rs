@@ -87,7 +87,7 @@ async fn a_producer_that_dies_in_the_stream_leaves_no_gap_and_no_disorder() {
 async fn an_event_that_the_topic_is_too_small_for_is_kept_without_its_body_and_the_others_pass() {
     let house = House::build().await;
     // Less than one batch of many small ones, too.
-    testing::limit_events(&house.kafka, 1_500).await.unwrap();
+    testing::make_with_limit(&house.kafka, &house.kafka.events_topic, 1_500).await.unwrap();
     let sharder = house.start().await;
     house.chat(3);
     // Random, so that it does not become small by compression.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use common::telemetry::testing::capture;
 use database::{Database, DatabaseConfig};
 use discord_sim::{RestFault, state::Interaction as Made};
-use event_stream::{KafkaConfig, Producer, Profile, embedded::Broker, ensure_topics, testing};
+use event_stream::{KafkaConfig, Producer, Profile, embedded::Broker, testing};
 use model::{
     TraceParent,
     topics::{GatewayEvent, LateInteraction},
@@ -187,8 +187,7 @@ async fn a_late_click_whose_token_ends_is_given_an_apology() {
 #[tokio::test]
 async fn a_deferral_that_kafka_does_not_take_soon_is_tried_again_by_the_consumer() {
     let config = testing::config();
-    ensure_topics(&config).await.unwrap();
-    testing::limit(&config, &config.interactions_topic, 100).await.unwrap();
+    testing::make_with_limit(&config, &config.interactions_topic, 100).await.unwrap();
     let refused = testing::producer(&config).await.unwrap();
     let broker = Broker::start().unwrap();
     let gone = KafkaConfig::at(broker.bootstrap());

@@ -64,7 +64,8 @@ async fn below_the_reserve_identifies_are_spread_over_the_rest_of_the_period() {
     assert!(took >= window.mul_f64(0.6) && took <= window.mul_f64(1.5), "{took:?}");
     let identifies = fleet.identifies();
     let gaps: Vec<_> = identifies.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
-    assert!(gaps.iter().all(|gap| *gap >= window.mul_f64(0.06)), "{gaps:?}");
+    // After one that came late the others share less time.
+    assert!(gaps.iter().all(|gap| *gap >= window.mul_f64(0.03)), "{gaps:?}");
     fleet.finish(8);
     assert_eq!(first.gauge("gateway_identify_low"), 1.0);
     assert_eq!(first.gauge("gateway_identify_reserve"), 10.0);
