@@ -1,13 +1,14 @@
 //! Records byte for byte, as a stranger may write them.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
+use tokio::time::{Instant, interval};
 
-use super::wire;
+use super::{topics::KNOWN, wire};
 use crate::{client, config::KafkaConfig, error::Error, producer::Acked};
 
 /// A record with nothing of ours about it.
@@ -54,10 +55,7 @@ pub async fn send_raw(config: &KafkaConfig, topic: &str, records: &[Raw]) -> Res
     let mut acked = vec![Acked { partition: -1, offset: -1 }; records.len()];
     let mut under_way = Vec::with_capacity(records.len());
     for (raw, acked) in records.iter().zip(&mut acked).filter(|(raw, _)| names(raw).is_none()) {
-        let (config, name, raw) = (config.clone(), topic.to_owned(), raw.clone());
-        let sent = tokio::task::spawn_blocking(move || wire::send(&config, &name, &raw)).await;
-        let no_thread = |reason: String| Error::Thread { topic: topic.to_owned(), reason };
-        *acked = sent.map_err(|error| no_thread(error.to_string()))?.map_err(|error| no_thread(error.to_string()))?;
+        *acked = send_by_hand(config, topic, raw).await?;
     }
     for (index, raw) in records.iter().enumerate() {
         let Some(names) = names(raw) else { continue };
@@ -77,6 +75,21 @@ pub async fn send_raw(config: &KafkaConfig, topic: &str, records: &[Raw]) -> Res
         acked[index] = Acked { partition: delivered.partition, offset: delivered.offset };
     }
     Ok(acked)
+}
+
+async fn send_by_hand(config: &KafkaConfig, topic: &str, raw: &Raw) -> Result<Acked, Error> {
+    let failed = |reason: String| Error::Thread { topic: topic.to_owned(), reason };
+    let deadline = Instant::now() + KNOWN;
+    let mut attempts = interval(Duration::from_millis(50));
+    loop {
+        attempts.tick().await;
+        let (config, name, raw) = (config.clone(), topic.to_owned(), raw.clone());
+        let sent = tokio::task::spawn_blocking(move || wire::send(&config, &name, &raw)).await;
+        match sent.map_err(|error| failed(error.to_string()))? {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {}
+            sent => return sent.map_err(|error| failed(error.to_string())),
+        }
+    }
 }
 
 fn is_full(error: &rdkafka::error::KafkaError) -> bool {

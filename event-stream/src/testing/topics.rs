@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long a broker may not know of a topic that was made.
-const KNOWN: Duration = Duration::from_secs(30);
+pub(super) const KNOWN: Duration = Duration::from_secs(30);
 
 /// The configuration of the cluster that `KAFKA_BROKERS` names, with topics and groups that nobody else has: a group that tests share waits for
 /// the members of all of them.

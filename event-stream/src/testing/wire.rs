@@ -13,7 +13,11 @@ use crate::{client, config::KafkaConfig, producer::Acked};
 
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Writes `raw` to its partition (0 where it names none), uncompressed, to the partition's leader.
+/// What a broker answers that has not come to a new topic yet: it knows no such topic, nobody leads it, or it does not.
+const NOT_YET: [i16; 3] = [3, 5, 6];
+
+/// Writes `raw` to its partition (0 where it names none), uncompressed, to the partition's leader. An error is of the kind
+/// [`io::ErrorKind::WouldBlock`] where the topic is too new.
 pub(super) fn send(config: &KafkaConfig, topic: &str, raw: &Raw) -> io::Result<Acked> {
     let partition = raw.partition.unwrap_or(0);
     let mut connection = TcpStream::connect(leader(config, topic, partition)?)?;
@@ -31,6 +35,7 @@ pub(super) fn send(config: &KafkaConfig, topic: &str, raw: &Raw) -> io::Result<A
     let offset = answer.get(at + 2..at + 10).and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes);
     match (code, offset) {
         (Some(0), Some(offset)) => Ok(Acked { partition, offset }),
+        (Some(code), _) if NOT_YET.contains(&code) => Err(not_yet()),
         _ => Err(io::Error::other(format!("the broker refused the record: {code:?}"))),
     }
 }
@@ -41,8 +46,12 @@ fn leader(config: &KafkaConfig, topic: &str, partition: i32) -> io::Result<(Stri
     let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
     let leader = partitions.find(|found| found.id() == partition).map(|found| found.leader());
     let broker = metadata.brokers().iter().find(|broker| Some(broker.id()) == leader);
-    let broker = broker.ok_or_else(|| io::Error::other("the partition has no leader"))?;
+    let broker = broker.ok_or_else(not_yet)?;
     Ok((broker.host().to_owned(), u16::try_from(broker.port()).map_err(io::Error::other)?))
+}
+
+fn not_yet() -> io::Error {
+    io::Error::new(io::ErrorKind::WouldBlock, "the partition has no leader")
 }
 
 /// A ProduceRequest of version 3.
