@@ -70,13 +70,14 @@ start_kafka() {
 launch_kafka() {
     local directory=$1 port
     port=$(free_port)
-    launch "$directory" kafka bash "$root/scripts/backends" node kafka "$directory/kafka" "$kafka_cluster" 1 "$port:$(free_port)"
+    launch "$directory" kafka env KAFKA_SESSION_MS=60000 \
+        bash "$root/scripts/backends" node kafka "$directory/kafka" "$kafka_cluster" 1 "$port:$(free_port)"
     until_true 90 kafka_answers "$port" || return 1
     printf 'export KAFKA_BROKERS=127.0.0.1:%s\n' "$port" >"$directory/kafka.env"
 }
 
 # node_kafka DIRECTORY CLUSTER NODE PORT:CONTROLLER_PORT…: becomes the NODE-th (from 1) of the brokers that listen on these ports. What it
-# keeps is in DIRECTORY, and is there again when it is started again.
+# keeps is in DIRECTORY, and is there again when it is started again; after `kill -9` once KAFKA_SESSION_MS are over.
 node_kafka() {
     local directory=$1 cluster=$2 node=$3 ports own='' voters='' number=0 copies=1 in_sync=1
     shift 3
@@ -90,6 +91,7 @@ node_kafka() {
     mkdir -p "$directory/data"
     sed -e "s|@NODE@|$node|g" -e "s|@VOTERS@|$voters|g" -e "s|@PORT@|${own%:*}|g" -e "s|@CONTROLLER_PORT@|${own#*:}|g" \
         -e "s|@COPIES@|$copies|g" -e "s|@IN_SYNC@|$in_sync|g" -e "s|@DIRECTORY@|$directory|g" \
+        -e "s|@SESSION@|${KAFKA_SESSION_MS:-2000}|g" \
         "$root/scripts/kafka/server.properties" >"$directory/server.properties"
     cp "$root/scripts/kafka/log4j2.properties" "$directory/"
     local java=(java -Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.awt.headless=true
