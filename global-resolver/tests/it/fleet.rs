@@ -170,7 +170,7 @@ async fn a_killed_owner_is_followed_after_its_lease_and_its_waits_are_kept() {
     let killed = Instant::now();
     assert_eq!(status(&second.get("users/@me", 15_000).await), (200, ""));
     let waited = killed.elapsed();
-    assert!(waited <= town.settings.lease * 4, "{waited:?}");
+    assert!(waited <= town.settings.lease + 3_000 * MS, "{waited:?}");
 
     let rename = second.rename("channels/5", 5_000).await;
     assert_eq!(status(&rename), (429, "inner"));
@@ -253,7 +253,7 @@ async fn a_stopped_owner_hands_over() {
     assert_eq!(status(&waiting.await.unwrap()), (200, ""));
     assert_eq!(status(&second.get("users/@me", 15_000).await), (200, ""));
     let waited = stopped.elapsed();
-    assert!(waited < town.settings.lease.mul_f64(0.8), "{waited:?}");
+    assert!(waited < 3_000 * MS, "{waited:?}");
     assert_eq!(town.senders(), [0, 1]);
     assert_eq!(status(&second.rename("channels/5", 5_000).await), (429, "inner"));
 }

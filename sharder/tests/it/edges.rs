@@ -41,7 +41,7 @@ async fn a_heartbeat_that_discord_asks_for_comes_at_once_and_tells_how_far_the_s
     house.sim.write(|state| state.sessions.request_heartbeat(&Target::all()));
     let confirmed = |state: &State| (state.sessions.records[&session].confirmed >= sequence).then_some(());
     house.sim.wait_for("a heartbeat", confirmed).await;
-    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     sharder.stop().await.unwrap();
     closed_well(&house);
 }
@@ -77,10 +77,10 @@ async fn a_late_answer_to_a_heartbeat_is_no_reason_to_leave() {
     house.sim.write(|state| {
         // Late, and on a machine that stands still for a second not later than the next heartbeat.
         state.sessions.heartbeat_interval = Some(Duration::from_millis(1_500));
-        state.sessions.faults.add(Target::all(), Fault::AckLate { by: Duration::from_millis(300) });
+        state.sessions.faults.add(Target::all(), Fault::AckLate { by: Duration::from_millis(500) });
     });
     let sharder = house.start().await;
-    for _ in 0..3 {
+    for _ in 0..4 {
         house.chat(1);
         let (session, sequence) = house.position_is_last().await;
         let confirmed = |state: &State| (state.sessions.records[&session].confirmed >= sequence).then_some(());
@@ -122,7 +122,7 @@ async fn a_reconnect_goes_on_though_nobody_answers_the_close_of_the_old_connecti
 
 #[tokio::test]
 async fn a_session_is_resumed_at_once_also_while_kafka_takes_nothing() {
-    const HEARTBEAT: Duration = Duration::from_secs(30);
+    const HEARTBEAT: Duration = Duration::from_secs(12);
     let house = House::build().await;
     house.sim.write(|state| state.sessions.heartbeat_interval = Some(HEARTBEAT));
     let (sharder, door) = house.start_behind_a_door().await;
@@ -175,7 +175,7 @@ async fn after_an_invalid_session_the_shard_waits_before_it_resumes_or_identifie
     house.sim.write(|state| state.sessions.invalidate(&Target::all(), true));
     house.until_resumed(1).await;
     let waited = resumed(&house)[0] - told;
-    assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(15), "{waited}");
+    assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(8), "{waited}");
     assert_eq!(house.identifies(), 1);
 
     // A RESUME that Discord wants again later.

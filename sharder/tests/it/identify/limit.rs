@@ -55,17 +55,17 @@ async fn a_crash_loop_never_uses_up_what_discord_allows() {
 async fn below_the_reserve_identifies_are_spread_over_the_rest_of_the_period() {
     let mut fleet = fleet().await;
     fleet.settings.reserve = 50;
-    let window = Duration::from_secs(6);
+    // So long that one that comes late on a slow machine leaves the others their gaps.
+    let window = Duration::from_secs(15);
     limit(&fleet, 20, 10, window);
     let (first, second) = (fleet.process(), fleet.process());
     let (refused, took) = timed(async { tokio::join!(first.connect(0..4, 8), second.connect(4..8, 8)) }).await;
     assert_eq!(refused, (0, 0));
     // Eight of nine, in any bucket and of any process.
-    assert!(took >= window.mul_f64(0.6) && took <= window.mul_f64(1.5), "{took:?}");
+    assert!(took >= window.mul_f64(0.6) && took <= window, "{took:?}");
     let identifies = fleet.identifies();
     let gaps: Vec<_> = identifies.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
-    // After one that came late the others share less time.
-    assert!(gaps.iter().all(|gap| *gap >= window.mul_f64(0.03)), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| *gap >= window.mul_f64(0.06)), "{gaps:?}");
     fleet.finish(8);
     assert_eq!(first.gauge("gateway_identify_low"), 1.0);
     assert_eq!(first.gauge("gateway_identify_reserve"), 10.0);

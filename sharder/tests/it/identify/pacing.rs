@@ -2,7 +2,7 @@
 
 use std::{
     pin::pin,
-    sync::mpsc,
+    sync::{Arc, Condvar, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
@@ -45,25 +45,22 @@ async fn processes_that_start_at_once_identify_one_after_another_in_each_bucket(
 async fn processes_that_pause_at_any_moment_never_identify_too_early() {
     for seed in 0..4 {
         let fleet = Fleet::with_buckets(1).await;
-        let shards = 6;
+        let (shards, others) = (6, Others::new(3));
         let processes = (0..3).map(|number| {
-            let process = fleet.process();
-            paused(async move {
-                let connecting = process.connect([number, number + 3], shards);
-                let mut random = StdRng::seed_from_u64(seed * 10 + u64::from(number));
-                let pauses = async move {
-                    loop {
-                        tokio::time::sleep(Duration::from_micros(random.random_range(100..400_000))).await;
-                        if random.random_bool(0.4) {
-                            let longest = SETTINGS.lease + SETTINGS.interval;
-                            std::thread::sleep(longest.mul_f64(random.random_range(0.2..1.5)));
-                        }
-                    }
-                };
-                tokio::select! {
-                    refused = connecting => refused,
-                    () = pauses => unreachable!("pauses have no end"),
+            let (process, others) = (fleet.process(), Arc::clone(&others));
+            let random = Mutex::new(StdRng::seed_from_u64(seed * 10 + u64::from(number)));
+            let woken = {
+                let others = Arc::clone(&others);
+                move || {
+                    let mut random = random.lock().unwrap();
+                    let stands = random.random_bool(0.1).then(|| random.random_range(1..60));
+                    others.woken(stands);
                 }
+            };
+            paused_when(woken, async move {
+                let refused = process.connect([number, number + 3], shards).await;
+                others.done();
+                refused
             })
         });
         assert_eq!(futures_util::future::join_all(processes).await, [0, 0, 0], "seed {seed}");
@@ -71,10 +68,56 @@ async fn processes_that_pause_at_any_moment_never_identify_too_early() {
     }
 }
 
+/// Processes that go on beside one that stands still. An answer wakes a process, or a time that has come: the end of a slot, too.
+struct Others(Mutex<Awake>, Condvar);
+
+struct Awake {
+    processes: usize,
+    standing: usize,
+    times: u64,
+}
+
+impl Others {
+    fn new(processes: usize) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Awake { processes, standing: 0, times: 0 }), Condvar::new()))
+    }
+
+    /// A process was woken. It stands still then until the others were woken so often, or all of them stand.
+    fn woken(&self, stands: Option<u64>) {
+        let Self(awake, changed) = self;
+        let mut awake = awake.lock().unwrap();
+        awake.times += 1;
+        if let Some(times) = stands {
+            awake.standing += 1;
+            changed.notify_all();
+            let until = awake.times + times;
+            awake = changed.wait_while(awake, |awake| awake.times < until && awake.standing < awake.processes).unwrap();
+            awake.standing -= 1;
+        }
+        drop(awake);
+        changed.notify_all();
+    }
+
+    fn done(&self) {
+        let Self(awake, changed) = self;
+        awake.lock().unwrap().processes -= 1;
+        changed.notify_all();
+    }
+}
+
 /// On a thread and a runtime of its own, which stands still as a whole.
 fn paused<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> impl Future<Output = T> {
+    paused_when(|| {}, future)
+}
+
+/// The same; `woken` is called whenever something came for which the thread waited, before it looks at it.
+fn paused_when<T: Send + 'static>(
+    woken: impl Fn() + Send + Sync + 'static,
+    future: impl Future<Output = T> + Send + 'static,
+) -> impl Future<Output = T> {
     let done = tokio::task::spawn_blocking(|| {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().on_thread_unpark(woken).build().unwrap().block_on(future)
     });
     async { timeout(PATIENCE, done).await.unwrap().unwrap() }
 }
@@ -83,14 +126,18 @@ fn paused<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -
 async fn an_answer_of_redis_that_is_read_late_is_worth_nothing() {
     let fleet = Fleet::with_buckets(1).await;
     let (process, mut holder) = (fleet.process_that_is(true), fleet.holder(0));
-    let held = paused(async move {
+    let (answer, answered) = mpsc::channel();
+    let (pass, passed) = mpsc::channel();
+    let held = tokio::spawn(paused(async move {
         let mut permit = pin!(process.line.permit(0));
         loop {
             assert!(poll!(permit.as_mut()).is_pending(), "Redis has not answered yet");
             // Redis turns to each connection before it comes back to the first: with the second answer here, whatever was asked
             // by now is answered too, and that answer waits.
             if holder() | holder() {
-                break std::thread::sleep(SETTINGS.lease);
+                answer.send(()).unwrap();
+                // The lease is over, and somebody else holds the slot.
+                break passed.recv().unwrap();
             }
             tokio::task::yield_now().await;
         }
@@ -100,8 +147,12 @@ async fn an_answer_of_redis_that_is_read_late_is_worth_nothing() {
         }
         let (permit, waited) = timed(permit).await;
         permit.unwrap().holds() && waited < SETTINGS.interval
-    });
-    assert!(!held.await);
+    }));
+    tokio::task::spawn_blocking(move || answered.recv().unwrap()).await.unwrap();
+    let next = fleet.process().line.permit(1).await.unwrap();
+    pass.send(()).unwrap();
+    assert!(!held.await.unwrap());
+    drop(next);
 }
 
 #[tokio::test]
@@ -147,13 +198,18 @@ async fn who_was_away_for_longer_than_the_lease_has_lost_the_slot() {
 
 #[tokio::test]
 async fn the_next_slot_counts_from_the_use_and_neither_from_the_grant_nor_from_the_lease() {
-    let mut fleet = Fleet::with_buckets(1).await;
+    let mut fleet = Fleet::with_buckets(2).await;
     fleet.settings.lease = Duration::from_secs(8);
     let (first, second) = (fleet.process_that_is(true), fleet.process());
     let permit = first.line.permit(0).await.unwrap();
-    let waiting = tokio::spawn(async move { second.line.permit(1).await.unwrap() });
+    let waiting = tokio::spawn(async move { second.line.permit(2).await.unwrap() });
     while fleet.waiting(0).await == 0 {}
-    tokio::time::sleep(SETTINGS.interval + SETTINGS.margin).await;
+    // In the other bucket one slot follows another: so long ago is the grant by now.
+    let other = first.line.permit(1).await.unwrap();
+    first.line.note(&other);
+    first.line.used(other).await;
+    let other = first.line.permit(3).await.unwrap();
+    first.line.unused(other).await;
     first.line.note(&permit);
     let used = Instant::now();
     first.line.used(permit).await;
