@@ -264,12 +264,9 @@ where
 
     async fn handle(&self, partition: &Partition, lane: &Lane, turn: &mut Option<Permit>, record: &Running) -> Outcome {
         let message = &record.message;
-        let payload = match catch_unwind(AssertUnwindSafe(|| topics::decode::<T>(message))) {
-            Ok(Ok(payload)) => Ok(payload),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(panic) => Err(panic_text(&*panic)),
-        };
-        let payload = match payload {
+        let decoded = catch_unwind(AssertUnwindSafe(|| topics::decode::<T>(message)));
+        let decoded = decoded.map_err(|panic| panic_text(&*panic));
+        let payload = match decoded.and_then(|decoded| decoded.map_err(|error| error.to_string())) {
             Ok(payload) => payload,
             Err(error) => {
                 // A dead letter is written without one.

@@ -59,6 +59,7 @@ async fn a_click_takes_what_its_own_guild_has_before_it_along() {
     let (consumer, metrics) = kafka.observe(Bounds::default(), 1, handler(&log, &gate)).await;
     // One of the flood has the only turn; everything else waits for the next one.
     until(|| metrics.sum("bot_events_total") == 24.0).await;
+    // Each lane is polled, and asks.
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
